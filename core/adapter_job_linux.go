@@ -1,0 +1,525 @@
+package core
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/procfs"
+	"libmimir/core/internal/rlimit"
+	"libmimir/core/internal/spawn"
+)
+
+// linuxChild is a command that Linux runs.
+type linuxChild struct {
+	adapter     unixAdapter
+	process     spawn.Process
+	tree        *procfs.Tree
+	enforcement map[Limit]Enforcement
+	// floor is the most memory that the caller has had resident: the kernel's count for the command starts from it,
+	// because the command shares the caller's memory until it is executed.
+	floor uint64
+	// cpuLimit is the limit of CPU time, 0 without one.
+	cpuLimit time.Duration
+
+	// ends are this side's ends of the pipes, by stream; none where there is no pipe.
+	ends   [3]int
+	input  []byte
+	buffer []byte
+	exited bool
+
+	mu     sync.Mutex // held while a signal is sent and while the process is reaped
+	reaped bool
+}
+
+const (
+	noPipe = -1
+	// pipeBytes is what one reading takes: the size of a pipe.
+	pipeBytes = 64 << 10
+	// pollWithoutPIDFD is how often a kernel without process descriptors is asked whether the command has ended.
+	pollWithoutPIDFD = 5 * time.Millisecond
+	// slackBytes covers the kernel's per-CPU counting of resident pages.
+	slackBytes = 1 << 20
+)
+
+// MemoryBackstop is the RLIMIT_DATA that stands behind the watchdog of a job's memory limit: a sixteenth above it.
+func MemoryBackstop(limit uint64) uint64 {
+	if limit > Unlimited-limit/16-1 {
+		return Unlimited
+	}
+	return limit + limit/16
+}
+
+// jobRlimits are the kernel's limits for a command, and how each of its limits is kept.
+func (a unixAdapter) jobRlimits(c *Command) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
+	enforcement := make(map[Limit]Enforcement, len(c.Limits))
+	set := make([]spawn.Rlimit, 0, len(c.Limits))
+	for _, limit := range Limits {
+		value, given := c.Limits[limit]
+		if !given {
+			continue
+		}
+		kept := a.Supports(limit, ScopeJob)
+		if kept == EnforcementNone {
+			return nil, nil, notSupported("find limit", "%s of a job", limit)
+		}
+		enforcement[limit] = kept
+		resources, isRlimit := rlimits[limit]
+		if !isRlimit || limit == LimitProcesses {
+			continue
+		}
+		resource := resources[0]
+		_, hard, err := rlimit.Get(0, resource)
+		if err != nil {
+			return nil, nil, OSError(err, "getrlimit", "%s", limit)
+		}
+		soft := toRlimit(limit, value)
+		top := soft
+		switch limit {
+		case LimitMemory: // the watchdog decides; the kernel stands behind it
+			soft = min(MemoryBackstop(value), hard)
+			top = soft
+		case LimitCPUTime: // SIGXCPU at the soft limit, SIGKILL a second later
+			soft = min(max(soft, 1), hard)
+			top = min(soft+1, hard)
+		default:
+			if soft > hard {
+				return nil, nil, Errorf(StatusELIMIT, "check limit", "%s: %s was asked, the hard limit allows %s", limit,
+					Amount(limit, value), Amount(limit, fromRlimit(limit, hard)))
+			}
+		}
+		set = append(set, spawn.Rlimit{Resource: int32(resource), Soft: soft, Hard: top})
+	}
+	return set, enforcement, nil
+}
+
+func (a unixAdapter) Start(c *Command) (Child, error) {
+	path, err := findProgram(c)
+	if err != nil {
+		return nil, err
+	}
+	limits, enforcement, err := a.jobRlimits(c)
+	if err != nil {
+		return nil, err
+	}
+	child := &linuxChild{adapter: a, enforcement: enforcement, ends: [3]int{noPipe, noPipe, noPipe}}
+	if value, ok := c.Limits[LimitCPUTime]; ok {
+		child.cpuLimit = time.Duration(min(value, 1<<62))
+	}
+	files, err := child.connect(c)
+	defer files.close()
+	if err != nil {
+		child.closePipes()
+		return nil, err
+	}
+	spec := spawn.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: files.numbers, Rlimits: limits, Terminal: -1}
+	if child.process, err = spawn.Start(&spec); err != nil {
+		child.closePipes()
+		return nil, startError(c, path, limits, err)
+	}
+	child.tree = procfs.NewTree(a.proc, child.process.PID)
+	var ru unix.Rusage
+	child.floor = Unlimited
+	if unix.Getrusage(unix.RUSAGE_SELF, &ru) == nil {
+		child.floor = uint64(ru.Maxrss) * maxrssUnit
+	}
+	return child, nil
+}
+
+// childFiles are what becomes the command's descriptors 0, 1 and 2, and those of them to be closed here after the start.
+type childFiles struct {
+	numbers [3]int
+	owned   []int
+}
+
+func (f *childFiles) close() {
+	for _, fd := range f.owned {
+		_ = unix.Close(fd)
+	}
+}
+
+func (l *linuxChild) connect(c *Command) (files childFiles, err error) {
+	for i, target := range c.Streams {
+		files.numbers[i] = i
+		switch target.Mode {
+		case ModeInherit:
+			if _, err := unix.FcntlInt(uintptr(i), unix.F_GETFD, 0); err != nil {
+				// The caller has no such stream: the command gets the null device, not whatever is opened next.
+				if err := files.openNull(i); err != nil {
+					return files, err
+				}
+			}
+		case ModeNull:
+			if err := files.openNull(i); err != nil {
+				return files, err
+			}
+		case ModeDescriptor:
+			if _, err := unix.FcntlInt(uintptr(target.Descriptor), unix.F_GETFD, 0); err != nil {
+				return files, OSError(err, "connect streams", "descriptor %d", target.Descriptor)
+			}
+			files.numbers[i] = int(target.Descriptor)
+		case ModeOutput:
+			files.numbers[i] = files.numbers[StreamOutput]
+		case ModeCapture:
+			var ends [2]int
+			if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+				return files, OSError(err, "pipe", "stream %d", i)
+			}
+			here, there := 0, 1
+			if Stream(i) == StreamInput {
+				here, there = 1, 0
+			}
+			l.ends[i] = ends[here]
+			files.numbers[i] = ends[there]
+			files.owned = append(files.owned, ends[there])
+			if err := unix.SetNonblock(ends[here], true); err != nil {
+				return files, OSError(err, "fcntl", "stream %d", i)
+			}
+			if Stream(i) == StreamInput {
+				l.input = c.Input
+				l.feed() // what the pipe holds is there before the command is; the reading end is still open here
+			}
+		}
+	}
+	return files, nil
+}
+
+func (f *childFiles) openNull(stream int) error {
+	fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return OSError(err, "open "+os.DevNull, "")
+	}
+	f.numbers[stream] = fd
+	f.owned = append(f.owned, fd)
+	return nil
+}
+
+// startError says what the caller asked for that failed.
+func startError(c *Command, path string, limits []spawn.Rlimit, err error) error {
+	var failed *spawn.Error
+	if !errors.As(err, &failed) {
+		return OSError(err, "check command", "%s", path)
+	}
+	step := failed.Step.String()
+	switch failed.Step {
+	case spawn.StepExec:
+		return OSError(failed.Errno, step, "%s", path)
+	case spawn.StepDirectory:
+		return OSError(failed.Errno, step, "%s", c.Dir)
+	case spawn.StepLimits:
+		for limit, resources := range rlimits {
+			if int32(resources[0]) == limits[failed.Index].Resource {
+				return OSError(failed.Errno, step, "%s", limit)
+			}
+		}
+	}
+	return OSError(failed.Errno, step, "")
+}
+
+func (l *linuxChild) PID() int64 { return int64(l.process.PID) }
+
+func (l *linuxChild) Enforcement(limit Limit) Enforcement { return l.enforcement[limit] }
+
+func (l *linuxChild) Next(timeout time.Duration) (Event, error) {
+	if l.exited {
+		return Event{Kind: EventExit}, nil
+	}
+	var fds [4]unix.PollFd
+	n := 0
+	for stream, fd := range l.ends {
+		if fd == noPipe {
+			continue
+		}
+		fds[n] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		if Stream(stream) == StreamInput {
+			fds[n].Events = unix.POLLOUT
+		}
+		n++
+	}
+	if l.process.PIDFD >= 0 {
+		fds[n] = unix.PollFd{Fd: int32(l.process.PIDFD), Events: unix.POLLIN}
+		n++
+	} else {
+		timeout = min(timeout, pollWithoutPIDFD)
+	}
+	ready, err := poll(fds[:n], timeout)
+	if err == unix.EINTR {
+		return Event{Kind: EventInterrupted}, nil
+	}
+	if err != nil {
+		return Event{}, OSError(err, "ppoll", "")
+	}
+	if ready > 0 {
+		for _, fd := range fds[:n] {
+			if fd.Revents == 0 {
+				continue
+			}
+			if event, ok := l.serve(int(fd.Fd)); ok {
+				return event, nil
+			}
+		}
+	}
+	if l.process.PIDFD < 0 && l.ended() {
+		l.exited = true
+		return Event{Kind: EventExit}, nil
+	}
+	return Event{Kind: EventTimeout}, nil
+}
+
+// poll waits in the calling thread, in a system call that the scheduler knows of.
+func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
+	ts := unix.NsecToTimespec(int64(max(timeout, 0)))
+	return unix.Ppoll(fds, &ts, nil)
+}
+
+// serve reads or writes at an end that is ready.
+func (l *linuxChild) serve(fd int) (Event, bool) {
+	for i, end := range l.ends {
+		if end != fd {
+			continue
+		}
+		stream := Stream(i)
+		if stream == StreamInput {
+			l.feed()
+			return Event{}, false
+		}
+		data, open := l.take(stream)
+		if !open {
+			l.closeEnd(stream)
+		}
+		return Event{Kind: EventOutput, Stream: stream, Data: data}, len(data) > 0
+	}
+	l.exited = true
+	return Event{Kind: EventExit}, true
+}
+
+// take reads what a pipe holds. open is false at its end.
+func (l *linuxChild) take(stream Stream) (data []byte, open bool) {
+	if l.buffer == nil {
+		l.buffer = make([]byte, pipeBytes)
+	}
+	for {
+		n, err := unix.Read(l.ends[stream], l.buffer)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil, true
+		case err != nil || n == 0:
+			return nil, false
+		}
+		return l.buffer[:n], true
+	}
+}
+
+func (l *linuxChild) PassOn(stream Stream, descriptor int64, data []byte) {
+	for len(data) > 0 {
+		n, err := writeWithoutSignal(int(descriptor), data)
+		switch err {
+		case nil:
+			data = data[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			_, _ = poll([]unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLOUT}}, time.Second)
+		default:
+			l.closeEnd(stream)
+			return
+		}
+	}
+}
+
+// feed writes what the input's pipe takes, and closes it after the last byte or when nobody reads.
+func (l *linuxChild) feed() {
+	for len(l.input) > 0 {
+		n, err := writeWithoutSignal(l.ends[StreamInput], l.input)
+		if err == unix.EINTR {
+			continue
+		}
+		if err == unix.EAGAIN {
+			return
+		}
+		if err != nil {
+			break
+		}
+		l.input = l.input[n:]
+	}
+	l.input = nil
+	l.closeEnd(StreamInput)
+}
+
+// writeWithoutSignal writes to a pipe whose reader may be gone: SIGPIPE would go to the host, whose disposition of it is
+// its own. The signal is blocked for the write, and taken if the write raised it.
+func writeWithoutSignal(fd int, b []byte) (int, error) {
+	const pipeBit = uint64(1) << (unix.SIGPIPE - 1)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	set, old, pending := pipeBit, uint64(0), uint64(0)
+	syscall.RawSyscall6(unix.SYS_RT_SIGPENDING, uintptr(unsafe.Pointer(&pending)), 8, 0, 0, 0, 0)
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&set)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	n, err := unix.Write(fd, b)
+	if err == unix.EPIPE && pending&pipeBit == 0 {
+		var zero unix.Timespec
+		syscall.RawSyscall6(unix.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&set)), 0, uintptr(unsafe.Pointer(&zero)), 8, 0, 0)
+	}
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
+	return n, err
+}
+
+// ended asks a kernel without process descriptors whether the command has ended, and leaves it to be reaped.
+func (l *linuxChild) ended() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, l.process.PID, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == unix.ECHILD || err == nil && info.Signo != 0
+}
+
+func (l *linuxChild) Sample(quick bool, s *Sample) error {
+	if quick {
+		var pages uint64
+		l.tree.Each(func(pid int) {
+			if statm, err := l.adapter.proc.Statm(pid); err == nil {
+				pages += statm.Resident
+			}
+		})
+		s.Resident = pages * l.adapter.pageSize
+		return nil
+	}
+	t := l.tree.Update(false)
+	*s = Sample{
+		Resident: t.ResidentPages * l.adapter.pageSize, Virtual: t.VirtualBytes, Processes: t.Processes, Threads: t.Threads,
+		User: time.Duration(t.UserTicks) * tick, System: time.Duration(t.SystemTicks) * tick,
+	}
+	if peak, err := l.adapter.proc.PeakResident(l.process.PID); err == nil {
+		s.PeakResident = peak
+	}
+	return nil
+}
+
+func (l *linuxChild) Signal(signal int32) error {
+	if signal < 0 || signal > lastSignal {
+		return unknownSignal(signal)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reaped {
+		return Errorf(StatusESRCH, "kill", "the job has ended")
+	}
+	if err := unix.Kill(-l.process.PID, unix.Signal(signal)); err != nil {
+		return OSError(err, "kill", "process group %d", l.process.PID)
+	}
+	return nil
+}
+
+func (l *linuxChild) Kill() error {
+	if err := l.Signal(int32(unix.SIGKILL)); err != nil && StatusOf(err) != StatusESRCH {
+		return err
+	}
+	return nil
+}
+
+func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
+	// The command is dead and not reaped: its id, and so that of its group, is still its own.
+	l.killGroup()
+	var status unix.WaitStatus
+	var ru unix.Rusage
+	l.mu.Lock()
+	var err error
+	for {
+		if _, err = unix.Wait4(l.process.PID, &status, 0, &ru); err != unix.EINTR {
+			break
+		}
+	}
+	l.reaped = true
+	l.mu.Unlock()
+	l.awaitGroup()
+	for _, stream := range []Stream{StreamOutput, StreamError} {
+		for l.ends[stream] != noPipe {
+			data, open := l.take(stream)
+			if len(data) > 0 {
+				output(stream, data)
+			}
+			if !open || len(data) == 0 {
+				l.closeEnd(stream)
+			}
+		}
+	}
+	l.closePipes()
+	if err != nil {
+		return Exit{}, nil // the host, or its SIGCHLD disposition, reaped it
+	}
+	exit := Exit{
+		Observed: true, Code: int32(status.ExitStatus()),
+		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()),
+	}
+	if peak := uint64(ru.Maxrss) * maxrssUnit; l.floor < Unlimited-slackBytes && peak > l.floor+slackBytes {
+		exit.PeakResident = peak
+	}
+	if status.Signaled() {
+		exit.Code, exit.Signal = -1, int32(status.Signal())
+		exit.Reason = l.signalReason(status.Signal(), exit.User+exit.System)
+	}
+	return exit, nil
+}
+
+// signalReason is the limit that the kernel ends a process for with a signal.
+func (l *linuxChild) signalReason(signal syscall.Signal, cpu time.Duration) Reason {
+	_, cpuLimited := l.enforcement[LimitCPUTime]
+	_, sizeLimited := l.enforcement[LimitFileSize]
+	switch {
+	case signal == unix.SIGXFSZ && sizeLimited:
+		return ReasonFileSize
+	case signal == unix.SIGXCPU && cpuLimited && cpu >= l.cpuLimit-tick:
+		return ReasonCPUTime
+	}
+	return ReasonNone
+}
+
+// killGroup ends what is left of the group after its leader.
+func (l *linuxChild) killGroup() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.reaped {
+		_ = unix.Kill(-l.process.PID, unix.SIGKILL)
+	}
+}
+
+// awaitGroup returns when the group has no member. The null signal harms nobody, should the id be used anew.
+func (l *linuxChild) awaitGroup() {
+	for pause := 50 * time.Microsecond; unix.Kill(-l.process.PID, 0) == nil; pause = min(2*pause, 10*time.Millisecond) {
+		time.Sleep(pause)
+	}
+}
+
+func (l *linuxChild) closeEnd(stream Stream) {
+	if l.ends[stream] != noPipe {
+		_ = unix.Close(l.ends[stream])
+		l.ends[stream] = noPipe
+	}
+}
+
+func (l *linuxChild) closePipes() {
+	for stream := range l.ends {
+		l.closeEnd(Stream(stream))
+	}
+}
+
+func (l *linuxChild) Close() error {
+	if !l.reaped {
+		if err := l.Kill(); err != nil {
+			return err
+		}
+		if _, err := l.Finish(func(Stream, []byte) {}); err != nil {
+			return err
+		}
+	}
+	if l.process.PIDFD >= 0 {
+		_ = unix.Close(l.process.PIDFD)
+		l.process.PIDFD = -1
+	}
+	return nil
+}

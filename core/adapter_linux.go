@@ -1,0 +1,231 @@
+package core
+
+import (
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"github.com/shirou/gopsutil/v3/host"
+	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/procfs"
+	"libmimir/core/internal/rlimit"
+)
+
+// unixAdapter is Linux, seen through a /proc.
+type unixAdapter struct {
+	proc      procfs.FS
+	selfStatm *procfs.SelfStatm
+	pageSize  uint64
+}
+
+var native Adapter = newLinuxAdapter("/proc")
+
+// newLinuxAdapter reads the /proc at root, which a test replaces.
+func newLinuxAdapter(root string) unixAdapter {
+	proc := procfs.New(root)
+	return unixAdapter{proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize())}
+}
+
+const (
+	lastSignal = 64
+	// maxrssUnit is the unit of ru_maxrss.
+	maxrssUnit = 1024
+	tick       = nanosecondsPerSecond / procfs.TicksPerSecond
+)
+
+func (a unixAdapter) SystemFacts() (SystemFacts, error) {
+	memory, err := a.proc.Meminfo()
+	if err != nil {
+		return SystemFacts{}, OSError(err, "read /proc/meminfo", "")
+	}
+	boot, err := a.proc.BootTime()
+	if err != nil {
+		return SystemFacts{}, OSError(err, "read /proc/stat", "")
+	}
+	return SystemFacts{
+		Platform: PlatformLinux, LogicalCPUCount: boot.CPUs, UsableCPUCount: usableCPUs(), PageSizeBytes: a.pageSize,
+		TotalMemoryBytes: memory.Total, AvailableMemoryBytes: memory.Available, BootTimeSeconds: boot.Seconds,
+	}, nil
+}
+
+func distribution() (string, error) {
+	name, _, version, err := host.PlatformInformation()
+	if err != nil {
+		return "", OSError(err, "read the distribution's name", "")
+	}
+	return strings.TrimSpace(name + " " + version), nil
+}
+
+func (unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
+	switch limit {
+	case LimitAddressSpace, LimitOpenFiles, LimitFileSize:
+		return EnforcementKernel
+	case LimitMemory, LimitCPUTime:
+		if scope == ScopeJob && limit == LimitMemory {
+			return EnforcementWatchdog
+		}
+		return EnforcementKernel
+	case LimitProcesses:
+		if scope == ScopeJob {
+			return EnforcementWatchdog
+		}
+		return EnforcementKernelPerUser
+	case LimitWallTime, LimitOutput:
+		if scope == ScopeJob {
+			return EnforcementWatchdog
+		}
+	}
+	return EnforcementNone
+}
+
+// enforcement is Supports for one process: root, and who has its capabilities, is exempt from RLIMIT_NPROC.
+func (a unixAdapter) enforcement(pid int64, limit Limit) Enforcement {
+	kept := a.Supports(limit, ScopeProcess)
+	if kept == EnforcementKernelPerUser && a.proc.OwnsAllUsers() && rlimit.Exempt(int(pid)) {
+		return EnforcementAdvisory
+	}
+	return kept
+}
+
+func (a unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
+	*u = Usage{}
+	if fields&(UsageMemory|UsageCPU) != 0 {
+		var ru unix.Rusage
+		if _, _, errno := syscall.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_SELF, uintptr(unsafe.Pointer(&ru)), 0); errno != 0 {
+			return OSError(errno, "getrusage", "")
+		}
+		readRusage(u, &ru)
+		u.Fields |= uint32(UsageCPU)
+	}
+	if fields&UsageMemory != 0 {
+		statm, err := a.selfStatm.Read()
+		if err != nil {
+			return OSError(err, "read /proc/self/statm", "")
+		}
+		u.ResidentBytes, u.VirtualBytes = statm.Resident*a.pageSize, statm.Size*a.pageSize
+		u.PeakResidentBytes = max(u.PeakResidentBytes, u.ResidentBytes)
+		u.Fields |= uint32(UsageMemory)
+	}
+	if fields&UsageThreads != 0 {
+		stat, err := a.proc.Stat(0)
+		if err != nil {
+			return OSError(err, "read /proc/self/stat", "")
+		}
+		u.Threads = uint32(stat.Threads)
+		u.Fields |= uint32(UsageThreads)
+	}
+	return a.readDescriptors(0, fields, u)
+}
+
+func (a unixAdapter) readDescriptors(pid int, fields UsageField, u *Usage) error {
+	if fields&UsageDescriptors == 0 {
+		return nil
+	}
+	count, err := a.proc.Descriptors(pid)
+	if err == unix.EACCES && u.Fields != 0 {
+		return nil // another user's: left out
+	}
+	if err != nil {
+		return usageError(err, "read /proc/<pid>/fd", int64(pid))
+	}
+	u.Descriptors = uint32(count)
+	u.Fields |= uint32(UsageDescriptors)
+	return nil
+}
+
+func (a unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
+	*u = Usage{}
+	stat, err := a.proc.Stat(int(pid))
+	if err != nil {
+		return usageError(err, "read /proc/<pid>/stat", pid)
+	}
+	if fields&UsageCPU != 0 {
+		u.UserTimeNs, u.SystemTimeNs = stat.UserTicks*tick, stat.SystemTicks*tick
+		u.Fields |= uint32(UsageCPU)
+	}
+	if fields&UsageThreads != 0 {
+		u.Threads = uint32(stat.Threads)
+		u.Fields |= uint32(UsageThreads)
+	}
+	if fields&UsageMemory != 0 {
+		statm, err := a.proc.Statm(int(pid))
+		if err != nil {
+			return usageError(err, "read /proc/<pid>/statm", pid)
+		}
+		u.ResidentBytes, u.VirtualBytes = statm.Resident*a.pageSize, statm.Size*a.pageSize
+		// Kernel threads and the dead have no memory, and so no peak.
+		if peak, err := a.proc.PeakResident(int(pid)); err == nil {
+			u.PeakResidentBytes = max(peak, u.ResidentBytes)
+		}
+		u.Fields |= uint32(UsageMemory)
+	}
+	return a.readDescriptors(int(pid), fields, u)
+}
+
+func usageError(err error, step string, pid int64) error {
+	if err == procfs.ErrGone || err == unix.ESRCH {
+		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(pid)}
+	}
+	return OSError(err, step, "process %d", pid)
+}
+
+// kernelAction is the kernel's struct sigaction.
+type kernelAction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+// goNeeds are the signals by which Go's runtime turns a fault into a panic that can be recovered.
+const goNeeds = 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGBUS-1) | 1<<(unix.SIGFPE-1)
+
+func (unixAdapter) ResetSignal(signal int32) error {
+	if signal < 0 || signal > lastSignal {
+		return unknownSignal(signal)
+	}
+	if signal != 0 {
+		if err := resetSignal(signal); err != nil {
+			return OSError(err, "sigaction", "signal %d", signal)
+		}
+		return unblock(1 << (signal - 1))
+	}
+	for s := int32(1); s <= lastSignal; s++ {
+		if goNeeds&(1<<(s-1)) != 0 || unix.Signal(s) == unix.SIGKILL || unix.Signal(s) == unix.SIGSTOP || isLibcSignal(s) {
+			continue
+		}
+		if err := resetSignal(s); err != nil {
+			return OSError(err, "sigaction", "signal %d", s)
+		}
+	}
+	return unblock(^uint64(0))
+}
+
+// isLibcSignal reports whether the C library keeps the signal for itself: thread cancellation and set*id.
+func isLibcSignal(signal int32) bool { return signal == 32 || signal == 33 }
+
+func resetSignal(signal int32) error {
+	var action kernelAction
+	_, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// unblock acts on the calling thread, which a caller from C is locked to.
+func unblock(set uint64) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_UNBLOCK, uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
+	if errno != 0 {
+		return OSError(errno, "sigprocmask", "")
+	}
+	return nil
+}
+
+func restoreFileLimit(before func() (soft, hard uint64)) {
+	soft, hard := before()
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: soft, Max: hard})
+}

@@ -1,0 +1,74 @@
+//go:build !linux && !darwin && !windows
+
+package core
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// otherAdapter is a system that the library has no adapter for: what gopsutil reads, and nothing else.
+type otherAdapter struct{}
+
+var native Adapter = otherAdapter{}
+
+func (otherAdapter) SystemFacts() (SystemFacts, error) {
+	return systemFacts(PlatformOther, os.Getpagesize())
+}
+
+func (otherAdapter) SystemText(item SystemText) (string, error) {
+	switch item {
+	case SystemPlatform:
+		return runtime.GOOS, nil
+	case SystemArchitecture:
+		return runtime.GOARCH, nil
+	case SystemDistribution, SystemRelease:
+		return distribution()
+	case SystemHostname:
+		return os.Hostname()
+	}
+	return "", unknownText(item)
+}
+
+func (otherAdapter) Supports(Limit, Scope) Enforcement { return EnforcementNone }
+
+func (otherAdapter) Limit(int64, Limit) (LimitValue, error) {
+	return LimitValue{}, notSupported("find limit", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) SetLimit(int64, Limit, uint64, uint64) (Enforcement, error) {
+	return EnforcementNone, notSupported("find limit", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) SelfUsage(fields UsageField, u *Usage) error {
+	return processUsage(int64(os.Getpid()), fields, u)
+}
+
+func (otherAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
+	return processUsage(pid, fields, u)
+}
+
+func (otherAdapter) CreateGroup() (int64, error) {
+	return 0, notSupported("create group", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) KillGroup(int64, int32) error {
+	return notSupported("kill group", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) ResetSignal(int32) error {
+	return notSupported("reset signal", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) Start(*Command) (Child, error) {
+	return nil, notSupported("start job", "there is no adapter for %s", runtime.GOOS)
+}
+
+func usableCPUs() uint32 { return uint32(runtime.NumCPU()) }
+
+// statusOf: without an adapter no error number is known.
+func statusOf(syscall.Errno) Status { return StatusEOS }
+
+// restoreFileLimit has nothing to do: the limit that was is not known here.
+func restoreFileLimit(func() (soft, hard uint64)) {}

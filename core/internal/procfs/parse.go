@@ -1,0 +1,89 @@
+package procfs
+
+import "bytes"
+
+// number reads a decimal number at the start of b, after blanks, and returns what follows it.
+func number(b []byte) (n uint64, rest []byte, ok bool) {
+	i := 0
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
+		i++
+	}
+	start := i
+	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+		n = n*10 + uint64(b[i]-'0')
+		i++
+	}
+	return n, b[i:], i > start
+}
+
+// ParseStatm reads the text of a statm file: seven numbers, the fifth and the last always 0 since Linux 2.6.
+func ParseStatm(b []byte) (s Statm, ok bool) {
+	var fields [7]uint64
+	for i := range fields {
+		if fields[i], b, ok = number(b); !ok {
+			return Statm{}, false
+		}
+	}
+	if fields[4] != 0 || fields[6] != 0 || len(b) != 1 || b[0] != '\n' {
+		return Statm{}, false
+	}
+	return Statm{Size: fields[0], Resident: fields[1], Shared: fields[2]}, true
+}
+
+// ParseStat reads the text of a stat file. The command's name, in parentheses, can hold anything: the fields start after
+// the last ")".
+func ParseStat(b []byte) (s Stat, ok bool) {
+	pid, _, ok := number(b)
+	end := bytes.LastIndexByte(b, ')')
+	if !ok || end < 0 || len(b) < end+4 {
+		return Stat{}, false
+	}
+	s.PID, s.State = int(pid), b[end+2]
+	b = b[end+3:]
+	var f [25]uint64 // by the field numbers of proc_pid_stat(5), from 4
+	for i := 4; i <= 24; i++ {
+		for len(b) > 1 && b[0] == ' ' && b[1] == '-' { // tpgid, priority, nice can be negative; none of them is used
+			b = b[2:]
+		}
+		if f[i], b, ok = number(b); !ok {
+			return Stat{}, false
+		}
+	}
+	s.Parent, s.Group, s.Session = int(f[4]), int(f[5]), int(f[6])
+	s.UserTicks, s.SystemTicks = f[14], f[15]
+	s.ChildUserTicks, s.ChildSystemTicks = f[16], f[17]
+	s.Threads, s.StartTicks = int(f[20]), f[22]
+	s.VirtualBytes, s.ResidentPages = f[23], f[24]
+	return s, true
+}
+
+// kibibytes finds "key: N kB" in a status or meminfo text, in bytes.
+func kibibytes(b []byte, key string) (bytesValue uint64, ok bool) {
+	for len(b) > 0 {
+		line := b
+		if end := bytes.IndexByte(b, '\n'); end >= 0 {
+			line, b = b[:end], b[end+1:]
+		} else {
+			b = nil
+		}
+		if len(line) > len(key) && line[len(key)] == ':' && string(line[:len(key)]) == key {
+			n, _, ok := number(line[len(key)+1:])
+			return n << 10, ok
+		}
+	}
+	return 0, false
+}
+
+func parseBoot(b []byte) (boot Boot, err error) {
+	for line := range bytes.Lines(b) {
+		if rest, ok := bytes.CutPrefix(line, []byte("btime")); ok {
+			if boot.Seconds, _, ok = number(rest); ok {
+				return boot, nil
+			}
+		}
+		if len(line) > 3 && string(line[:3]) == "cpu" && line[3] >= '0' && line[3] <= '9' {
+			boot.CPUs++
+		}
+	}
+	return Boot{}, ErrFormat
+}

@@ -1,0 +1,408 @@
+package job
+
+import (
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"libmimir/core"
+)
+
+// Forever is a timeout that does not pass.
+const Forever = time.Duration(math.MaxInt64)
+
+// Job is a command, from its preparation to its verdict. Its methods may be called from any goroutine.
+type Job struct {
+	adapter core.Adapter
+
+	mu      sync.Mutex
+	command core.Command
+	state   state
+	child   core.Child
+	started time.Time
+	output  [3]*capture
+	reason  core.Reason
+	verdict core.Verdict
+	closed  bool
+	// returnOnSignal makes a wait return when a signal arrives at its thread.
+	returnOnSignal bool
+
+	// watching is held by whoever watches the child. done is closed when the verdict is there.
+	watching sync.Mutex
+	done     chan struct{}
+	watch    watch
+}
+
+type state int
+
+const (
+	prepared state = iota
+	running
+	ended
+	failed
+)
+
+// New makes a job of a command, the program and its arguments, in an environment of strings "NAME=value"; nil is the caller's.
+func New(a core.Adapter, args, env []string) (*Job, error) {
+	if env == nil {
+		env = os.Environ()
+	}
+	if len(args) == 0 || args[0] == "" {
+		return nil, core.Errorf(core.StatusEINVAL, "check command", "the command is empty")
+	}
+	for _, arg := range args {
+		if err := checkText("command", arg); err != nil {
+			return nil, err
+		}
+	}
+	return &Job{
+		adapter: a, done: make(chan struct{}),
+		command: core.Command{Args: args, Env: env, Limits: map[core.Limit]uint64{}},
+	}, nil
+}
+
+func checkText(what, text string) error {
+	if strings.IndexByte(text, 0) >= 0 {
+		return core.Errorf(core.StatusEINVAL, "check "+what, "%q holds a zero byte", text)
+	}
+	return nil
+}
+
+// prepare runs a change of a job that has not been started.
+func (j *Job) prepare(change func() error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed || j.state != prepared {
+		return core.Errorf(core.StatusESTATE, "prepare job", "the job has been started")
+	}
+	return change()
+}
+
+// SetLimit gives the job a limit; core.Unlimited takes it away.
+func (j *Job) SetLimit(limit core.Limit, value uint64) error {
+	return j.prepare(func() error {
+		kept, err := core.Supports(j.adapter, limit, core.ScopeJob)
+		if err != nil {
+			return err
+		}
+		if value == core.Unlimited {
+			delete(j.command.Limits, limit)
+			return nil
+		}
+		if kept == core.EnforcementNone {
+			return core.Errorf(core.StatusENOTSUP, "find limit", "%s of a job cannot be limited on this platform", limit)
+		}
+		j.command.Limits[limit] = value
+		return nil
+	})
+}
+
+// SetDirectory sets the directory to start in.
+func (j *Job) SetDirectory(path string) error {
+	return j.prepare(func() error {
+		if path == "" {
+			return core.Errorf(core.StatusEINVAL, "check directory", "the path is empty")
+		}
+		j.command.Dir = path
+		return checkText("directory", path)
+	})
+}
+
+// SetEnvironment sets the whole environment: strings "NAME=value".
+func (j *Job) SetEnvironment(variables []string) error {
+	return j.prepare(func() error {
+		for _, variable := range variables {
+			if strings.IndexByte(variable, '=') < 0 || variable[0] == '=' && !strings.Contains(variable[1:], "=") {
+				return core.Errorf(core.StatusEINVAL, "check environment", "%q is not NAME=value", variable)
+			}
+			if err := checkText("environment", variable); err != nil {
+				return err
+			}
+		}
+		j.command.Env = variables
+		return nil
+	})
+}
+
+// SetInput gives the command bytes to read on its standard input.
+func (j *Job) SetInput(input []byte) error {
+	return j.prepare(func() error {
+		j.command.Input = input
+		j.command.Streams[core.StreamInput] = core.StreamTarget{Mode: core.ModeCapture}
+		return nil
+	})
+}
+
+// SetReturnOnSignal makes Run and Wait return StatusEINTR when a signal arrives at the thread that waits, for hosts that act
+// on signals between calls. Go's own scheduler sends signals to threads: Go programs do without.
+func (j *Job) SetReturnOnSignal() error {
+	return j.prepare(func() error {
+		j.returnOnSignal = true
+		return nil
+	})
+}
+
+// SetStream says where a stream leads.
+func (j *Job) SetStream(stream core.Stream, mode core.StreamMode, descriptor int64) error {
+	return j.prepare(func() error {
+		if stream < core.StreamInput || stream > core.StreamError {
+			return core.Errorf(core.StatusEINVAL, "check stream", "%d is not a stream", int32(stream))
+		}
+		bad := mode < core.ModeInherit || mode > core.ModeOutput ||
+			mode == core.ModeCapture && stream == core.StreamInput || mode == core.ModeOutput && stream != core.StreamError
+		if bad {
+			return core.Errorf(core.StatusEINVAL, "check mode", "%d is not a mode of stream %d", int32(mode), int32(stream))
+		}
+		if mode == core.ModeDescriptor && (descriptor < 0 || descriptor > math.MaxInt32) {
+			return core.Errorf(core.StatusEINVAL, "check descriptor", "%d is not a descriptor", descriptor)
+		}
+		j.command.Streams[stream] = core.StreamTarget{Mode: mode, Descriptor: descriptor}
+		return nil
+	})
+}
+
+// Start starts the command and watches it from a goroutine.
+func (j *Job) Start() error {
+	if err := j.start(); err != nil {
+		return err
+	}
+	if j.watching.TryLock() { // else a wait has been quicker, and watches
+		go j.watchOn()
+	}
+	return nil
+}
+
+// Run starts the command and watches it from the calling goroutine, for timeout at most: what Wait says of the outcome holds.
+func (j *Job) Run(timeout time.Duration) (core.Verdict, error) {
+	if err := j.start(); err != nil {
+		return core.Verdict{}, err
+	}
+	return j.Wait(timeout)
+}
+
+func (j *Job) start() error {
+	return j.prepare(func() error {
+		command := j.command
+		j.output = captures(&command)
+		now := time.Now()
+		child, err := j.adapter.Start(&command)
+		if err != nil {
+			j.state = failed
+			return err
+		}
+		j.child, j.started, j.state = child, now, running
+		j.watch = newWatch(command.Limits, now)
+		var first core.Sample
+		if child.Sample(true, &first) == nil {
+			j.watch.peak = first.Resident
+		}
+		j.command.Input = nil
+		return nil
+	})
+}
+
+// captures says where output is kept. Under an output limit, streams that lead elsewhere pass through this process, so that
+// what is written can be counted.
+func captures(command *core.Command) (kept [3]*capture) {
+	_, limited := command.Limits[core.LimitOutput]
+	for _, stream := range []core.Stream{core.StreamOutput, core.StreamError} {
+		target := &command.Streams[stream]
+		switch {
+		case target.Mode == core.ModeCapture:
+			kept[stream] = &capture{passOn: noDescriptor}
+		case limited && target.Mode == core.ModeInherit:
+			kept[stream] = &capture{passOn: int64(stream)}
+			target.Mode = core.ModeCapture
+		case limited && target.Mode == core.ModeDescriptor:
+			kept[stream] = &capture{passOn: target.Descriptor}
+			target.Mode = core.ModeCapture
+		}
+	}
+	return kept
+}
+
+// Wait waits until the command and its process group are gone, for timeout at most: then it answers StatusETIMEDOUT, and the
+// job goes on.
+func (j *Job) Wait(timeout time.Duration) (core.Verdict, error) {
+	if err := j.needStarted(); err != nil {
+		return core.Verdict{}, err
+	}
+	select {
+	case <-j.done:
+		return j.verdict, nil
+	default:
+	}
+	if timeout <= 0 {
+		return core.Verdict{}, stillRunning
+	}
+	if j.watching.TryLock() {
+		return j.watchInline(timeout)
+	}
+	if timeout == Forever {
+		<-j.done
+		return j.verdict, nil
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-j.done:
+		return j.verdict, nil
+	case <-timer.C:
+		return core.Verdict{}, stillRunning
+	}
+}
+
+var (
+	stillRunning = core.Errorf(core.StatusETIMEDOUT, "wait for job", "the job still runs")
+	interrupted  = core.Errorf(core.StatusEINTR, "wait for job", "a signal arrived")
+)
+
+// watchInline watches from the caller and hands over to a goroutine when it stops early.
+func (j *Job) watchInline(timeout time.Duration) (core.Verdict, error) {
+	select {
+	case <-j.done: // ended between the look and the lock
+		j.watching.Unlock()
+		return j.verdict, nil
+	default:
+	}
+	until := j.watch.never
+	if timeout < Forever-time.Since(j.started) {
+		until = time.Now().Add(timeout)
+	}
+	switch outcome := j.watchUntil(until, j.returnOnSignal); outcome {
+	case watchedToTheEnd:
+		j.watching.Unlock()
+		return j.verdict, nil
+	case watchInterrupted:
+		go j.watchOn()
+		return core.Verdict{}, interrupted
+	default:
+		go j.watchOn()
+		return core.Verdict{}, stillRunning
+	}
+}
+
+// watchOn watches to the end. The caller has locked j.watching for it.
+func (j *Job) watchOn() {
+	defer j.watching.Unlock()
+	for j.watchUntil(j.watch.never, false) != watchedToTheEnd {
+	}
+}
+
+func (j *Job) needStarted() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch j.state {
+	case prepared:
+		return core.Errorf(core.StatusESTATE, "find process", "the job has not been started")
+	case failed:
+		return core.Errorf(core.StatusESTATE, "find process", "the job could not be started")
+	}
+	return nil
+}
+
+// Kill ends the job. It does not wait.
+func (j *Job) Kill() error {
+	if err := j.needStarted(); err != nil {
+		return err
+	}
+	return j.end(core.ReasonKilled)
+}
+
+// end ends the job for a reason; the first reason stands.
+func (j *Job) end(reason core.Reason) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.state != running {
+		return nil
+	}
+	if j.reason == core.ReasonNone {
+		j.reason = reason
+	}
+	return j.child.Kill()
+}
+
+// Signal sends a signal to the job's processes.
+func (j *Job) Signal(signal int32) error {
+	if err := j.needStarted(); err != nil {
+		return err
+	}
+	return j.child.Signal(signal)
+}
+
+// PID is the command's process id.
+func (j *Job) PID() (int64, error) {
+	if err := j.needStarted(); err != nil {
+		return 0, err
+	}
+	return j.child.PID(), nil
+}
+
+// Enforcement tells how strongly a limit of the job is kept.
+func (j *Job) Enforcement(limit core.Limit) (core.Enforcement, error) {
+	if !limit.Known() {
+		return core.EnforcementNone, core.Errorf(core.StatusEINVAL, "check limit", "%d is not a limit", int32(limit))
+	}
+	if err := j.needStarted(); err != nil {
+		return core.EnforcementNone, err
+	}
+	return j.child.Enforcement(limit), nil
+}
+
+// Usage tells what the job uses now, as of the watchdog's last look, a few milliseconds ago.
+func (j *Job) Usage() (core.Usage, error) {
+	if err := j.needStarted(); err != nil {
+		return core.Usage{}, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.state != running {
+		return core.Usage{}, core.Errorf(core.StatusESRCH, "find process", "the job has ended")
+	}
+	s := &j.watch.seen
+	return core.Usage{
+		Fields:        uint32(core.UsageMemory | core.UsageCPU | core.UsageThreads),
+		ResidentBytes: s.Resident, PeakResidentBytes: j.watch.peak, VirtualBytes: s.Virtual,
+		UserTimeNs: uint64(s.User), SystemTimeNs: uint64(s.System), Threads: uint32(s.Threads),
+	}, nil
+}
+
+// Read moves captured output to b and tells how much. With an empty b it tells how much there is.
+func (j *Job) Read(stream core.Stream, b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if stream != core.StreamOutput && stream != core.StreamError {
+		return 0, core.Errorf(core.StatusEINVAL, "check stream", "%d is not a stream that a job writes", int32(stream))
+	}
+	c := j.output[stream]
+	if c == nil || c.passOn != noDescriptor {
+		if j.state == prepared && j.command.Streams[stream].Mode == core.ModeCapture {
+			return 0, nil
+		}
+		return 0, core.Errorf(core.StatusEINVAL, "check stream", "stream %d is not captured", int32(stream))
+	}
+	return c.take(b), nil
+}
+
+// Close ends the job if it still runs, waits until it is gone and gives back what it held.
+func (j *Job) Close() error {
+	j.mu.Lock()
+	if j.closed || j.state == prepared || j.state == failed {
+		j.closed = true
+		j.mu.Unlock()
+		return nil
+	}
+	j.closed = true
+	j.mu.Unlock()
+	if err := j.end(core.ReasonKilled); err != nil {
+		return err
+	}
+	for {
+		if _, err := j.Wait(Forever); err == nil {
+			break
+		}
+	}
+	return j.child.Close()
+}
