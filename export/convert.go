@@ -1,0 +1,121 @@
+package main
+
+// #include <stdlib.h>
+// #include "libmimir.h"
+// #include "internal.h"
+// extern char **environ;
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"unsafe"
+
+	"libmimir/core"
+)
+
+const ok = C.int32_t(core.StatusOK)
+
+const (
+	// maxCount is the most strings that a list may hold; maxBytes the most bytes of a buffer: what a pointer can span.
+	maxCount = 1 << 16
+	maxBytes = 1 << 47
+)
+
+// fail records an error for mimir_last_error and returns its status.
+func fail(err error) C.int32_t {
+	var e *core.Error
+	if !errors.As(err, &e) {
+		e = core.OSError(err, "call", "")
+	}
+	step, text := C.CString(e.Step), C.CString(e.Text)
+	defer C.free(unsafe.Pointer(step))
+	defer C.free(unsafe.Pointer(text))
+	return C.mimir_error_set(C.int32_t(e.Status), C.int32_t(e.OSCode), step, text)
+}
+
+// null is the failure of a pointer that must not be NULL.
+func null(name string) C.int32_t {
+	return fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s is NULL", name))
+}
+
+// staleHandle is the failure of a handle that is not in the table.
+func staleHandle(handle uint64) C.int32_t {
+	return fail(core.Errorf(core.StatusEBADHANDLE, "find handle", "%#x is not an open handle", handle))
+}
+
+// guard turns a panic into a status: it must not cross into C. Every exported function defers it first.
+func guard(status *C.int32_t) {
+	if p := recover(); p != nil {
+		*status = fail(core.Errorf(core.StatusEINTERNAL, "recover from panic", "%v\n%s", p, debug.Stack()))
+	}
+}
+
+// writeText copies text and a final zero to buffer, if they fit, and stores the bytes that they take.
+func writeText(text string, buffer *C.char, length C.uint64_t, needed *C.uint64_t) C.int32_t {
+	size := uint64(len(text)) + 1
+	if needed != nil {
+		*needed = C.uint64_t(size)
+	}
+	if buffer == nil {
+		if length == 0 {
+			return C.int32_t(core.StatusERANGE)
+		}
+		return null("buffer")
+	}
+	if uint64(length) < size {
+		return fail(core.Errorf(core.StatusERANGE, "copy text", "%d bytes are needed, the buffer has %d", size, uint64(length)))
+	}
+	space := unsafe.Slice((*byte)(unsafe.Pointer(buffer)), size)
+	copy(space, text)
+	space[len(text)] = 0
+	return ok
+}
+
+// textList copies count strings, which are bytes to the operating system and so to us. NULL is an empty list.
+func textList(name string, list **C.char, count C.uint64_t) ([]string, C.int32_t) {
+	if uint64(count) > maxCount {
+		return nil, fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: %d strings are more than %d", name, uint64(count),
+			uint64(maxCount)))
+	}
+	if count == 0 {
+		return nil, ok
+	}
+	if list == nil {
+		return nil, null(name)
+	}
+	texts := make([]string, count)
+	for i, p := range unsafe.Slice(list, int(count)) {
+		if p == nil {
+			return nil, null(fmt.Sprintf("%s[%d]", name, i))
+		}
+		texts[i] = C.GoString(p)
+	}
+	return texts, ok
+}
+
+// bytesOf is a view of the caller's memory.
+func bytesOf(name string, data unsafe.Pointer, length C.uint64_t) ([]byte, C.int32_t) {
+	switch {
+	case length == 0:
+		return nil, ok
+	case data == nil:
+		return nil, null(name)
+	case uint64(length) > maxBytes:
+		return nil, fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: %d bytes are more than memory", name, uint64(length)))
+	}
+	return unsafe.Slice((*byte)(data), int(length)), ok
+}
+
+// hostEnvironment is the environment as it is now: Go's copy is as old as the runtime.
+func hostEnvironment() []string {
+	variables := []string{}
+	if C.environ == nil {
+		return variables
+	}
+	for p := C.environ; *p != nil; p = (**C.char)(unsafe.Add(unsafe.Pointer(p), unsafe.Sizeof(*p))) {
+		variables = append(variables, C.GoString(*p))
+	}
+	return variables
+}

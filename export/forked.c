@@ -1,0 +1,430 @@
+/* What a forked child may call, as plain C on async-signal-safe functions: no allocation, no lock, nothing of Go. The results
+ * and statuses are those of the Go functions of the same names; tests/fork runs both from one table. */
+#include "internal.h"
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "forked_gen.h"
+
+/* Texts for mimir_last_error, put together without stdio. */
+struct text {
+    char bytes[256];
+    size_t length;
+};
+
+static void add(struct text *t, const char *s) {
+    while (*s && t->length < sizeof t->bytes - 1) t->bytes[t->length++] = *s++;
+    t->bytes[t->length] = 0;
+}
+
+static void add_number(struct text *t, uint64_t n) {
+    char digits[21];
+    char *p = digits + sizeof digits - 1;
+    *p = 0;
+    do *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    add(t, p);
+}
+
+static void add_signed(struct text *t, int64_t n) {
+    if (n < 0) add(t, "-");
+    add_number(t, n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+
+static int32_t status_of(int error) {
+    switch (error) {
+    case EPERM:
+    case EACCES:
+        return MIMIR_EPERM;
+    case ENOENT:
+    case ENOTDIR:
+        return MIMIR_ENOENT;
+    case ESRCH:
+        return MIMIR_ESRCH;
+    case EINVAL:
+        return MIMIR_EINVAL;
+    case ENOMEM:
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOSPC:
+        return MIMIR_ENOMEM;
+    case ENOSYS:
+    case ENOTSUP:
+        return MIMIR_ENOTSUP;
+    case EINTR:
+        return MIMIR_EINTR;
+    case ETIMEDOUT:
+        return MIMIR_ETIMEDOUT;
+    default:
+        return MIMIR_EOS;
+    }
+}
+
+static int32_t os_error(int error, const char *step, struct text *t) {
+    add(t, ": error ");
+    add_number(t, (uint64_t)error);
+    return mimir_error_set(status_of(error), error, step, t->bytes);
+}
+
+static int32_t invalid(const char *step, const char *before, int64_t n, const char *after) {
+    struct text t = {.length = 0};
+    add(&t, before);
+    add_signed(&t, n);
+    add(&t, after);
+    return mimir_error_set(MIMIR_EINVAL, 0, step, t.bytes);
+}
+
+static int32_t null(const char *name) {
+    struct text t = {.length = 0};
+    add(&t, name);
+    add(&t, " is NULL");
+    return mimir_error_set(MIMIR_EINVAL, 0, "check arguments", t.bytes);
+}
+
+/* The library itself. */
+
+int32_t mimir_forked_version(char *buffer, uint64_t length, uint64_t *needed) {
+    static const char version[] = MIMIR_VERSION;
+    if (needed) *needed = sizeof version;
+    if (!buffer) return length == 0 ? MIMIR_ERANGE : null("buffer");
+    if (length < sizeof version)
+        return mimir_error_set(MIMIR_ERANGE, 0, "copy text", "the buffer is too short");
+    memcpy(buffer, version, sizeof version);
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_abi(uint32_t *abi) {
+    if (!abi) return null("abi");
+    *abi = MIMIR_ABI;
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_last_error(mimir_error *error) { return mimir_error_copy(error); }
+
+/* Limits. */
+
+#define SECOND UINT64_C(1000000000)
+
+static const struct {
+    int32_t limit;
+    const char *name;
+    int resource, advisory;
+} limits[] = {
+    {MIMIR_LIMIT_MEMORY, "memory", RLIMIT_DATA, RLIMIT_RSS},
+    {MIMIR_LIMIT_ADDRESS_SPACE, "address space", RLIMIT_AS, -1},
+    {MIMIR_LIMIT_CPU_TIME, "CPU time", RLIMIT_CPU, -1},
+    {MIMIR_LIMIT_WALL_TIME, "wall time", -1, -1},
+    {MIMIR_LIMIT_PROCESSES, "processes", RLIMIT_NPROC, -1},
+    {MIMIR_LIMIT_OPEN_FILES, "open files", RLIMIT_NOFILE, -1},
+    {MIMIR_LIMIT_FILE_SIZE, "file size", RLIMIT_FSIZE, -1},
+    {MIMIR_LIMIT_OUTPUT, "output", -1, -1},
+};
+
+/* Finds the row of a limit, or says what is wrong with it or the process. */
+static int32_t find_limit(int64_t pid, int32_t limit, size_t *row) {
+    struct text t = {.length = 0};
+    for (*row = 0; *row < sizeof limits / sizeof *limits; ++*row)
+        if (limits[*row].limit == limit) break;
+    if (*row == sizeof limits / sizeof *limits) return invalid("check limit", "", limit, " is not a limit");
+    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
+    if (limits[*row].resource >= 0) return MIMIR_OK;
+    add(&t, limits[*row].name);
+    add(&t, " is a limit of jobs: a running process cannot have it");
+    return mimir_error_set(MIMIR_ENOTSUP, 0, "find limit", t.bytes);
+}
+
+static uint64_t to_rlimit(int32_t limit, uint64_t value) {
+    if (limit != MIMIR_LIMIT_CPU_TIME || value == MIMIR_UNLIMITED) return value;
+    return value / SECOND + (value % SECOND != 0);
+}
+
+static uint64_t from_rlimit(int32_t limit, uint64_t value) {
+    if (limit != MIMIR_LIMIT_CPU_TIME) return value;
+    return value > MIMIR_UNLIMITED / SECOND ? MIMIR_UNLIMITED : value * SECOND;
+}
+
+static int set_rlimit(int64_t pid, int resource, uint64_t soft, uint64_t hard) {
+    uint64_t value[2] = {soft, hard};
+    return (int)syscall(SYS_prlimit64, (pid_t)pid, resource, value, NULL);
+}
+
+static int get_rlimit(int64_t pid, int resource, uint64_t *soft, uint64_t *hard) {
+    uint64_t value[2];
+    if (syscall(SYS_prlimit64, (pid_t)pid, resource, NULL, value) != 0) return -1;
+    *soft = value[0];
+    *hard = value[1];
+    return 0;
+}
+
+static ssize_t read_file(const char *path, char *bytes, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    size_t total = 0;
+    for (;;) {
+        ssize_t n = read(fd, bytes + total, size - 1 - total);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        total += (size_t)n;
+    }
+    close(fd);
+    bytes[total] = 0;
+    return (ssize_t)total;
+}
+
+static uint64_t read_number(const char **p) {
+    uint64_t n = 0;
+    while (**p == ' ' || **p == '\t') ++*p;
+    while (**p >= '0' && **p <= '9') n = n * 10 + (uint64_t)(*(*p)++ - '0');
+    return n;
+}
+
+/* Whether the process may exceed RLIMIT_NPROC: it has the capability, in the first user namespace. */
+static int exempt(int64_t pid) {
+    char bytes[128];
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, (int)pid};
+    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (read_file("/proc/self/uid_map", bytes, sizeof bytes) >= 0) {
+        const char *p = bytes;
+        uint64_t inside = read_number(&p), outside = read_number(&p), count = read_number(&p);
+        if (inside != 0 || outside != 0 || count != UINT32_MAX) return 0;
+    }
+    if (syscall(SYS_capget, &header, data) != 0) return 0;
+    return (data[0].effective & (1u << CAP_SYS_ADMIN | 1u << CAP_SYS_RESOURCE)) != 0;
+}
+
+static int32_t enforcement_of(int64_t pid, int32_t limit) {
+    if (limit != MIMIR_LIMIT_PROCESSES) return MIMIR_ENFORCEMENT_KERNEL;
+    return exempt(pid) ? MIMIR_ENFORCEMENT_ADVISORY : MIMIR_ENFORCEMENT_KERNEL_PER_USER;
+}
+
+static void add_limit(struct text *t, size_t row, int64_t pid) {
+    add(t, limits[row].name);
+    add(t, " of process ");
+    add_signed(t, pid);
+}
+
+int32_t mimir_forked_limit_set(int64_t pid, int32_t limit, uint64_t soft, uint64_t hard, int32_t *enforcement) {
+    struct text t = {.length = 0};
+    size_t row;
+    int32_t status = find_limit(pid, limit, &row);
+    if (status != MIMIR_OK) return status;
+    if (soft > hard) {
+        add(&t, limits[row].name);
+        add(&t, ": the soft limit is above the hard limit");
+        return mimir_error_set(MIMIR_EINVAL, 0, "check limit", t.bytes);
+    }
+    soft = to_rlimit(limit, soft);
+    hard = to_rlimit(limit, hard);
+    uint64_t present, most;
+    if (set_rlimit(pid, limits[row].resource, soft, hard) != 0) {
+        int error = errno;
+        if (error == EPERM && get_rlimit(pid, limits[row].resource, &present, &most) == 0 && hard > most) {
+            add(&t, limits[row].name);
+            add(&t, ": ");
+            add_number(&t, from_rlimit(limit, hard));
+            add(&t, " was asked, the hard limit allows ");
+            add_number(&t, from_rlimit(limit, most));
+            return mimir_error_set(MIMIR_ELIMIT, error, "setrlimit", t.bytes);
+        }
+        add_limit(&t, row, pid);
+        return os_error(error, "setrlimit", &t);
+    }
+    int advisory = limits[row].advisory;
+    if (advisory >= 0 && set_rlimit(pid, advisory, soft, hard) != 0 && get_rlimit(pid, advisory, &present, &most) == 0)
+        set_rlimit(pid, advisory, soft < most ? soft : most, hard < most ? hard : most);
+    if (enforcement) *enforcement = enforcement_of(pid, limit);
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_limit_get(int64_t pid, int32_t limit, uint64_t *soft, uint64_t *hard, int32_t *enforcement) {
+    struct text t = {.length = 0};
+    size_t row;
+    uint64_t value, most;
+    int32_t status = find_limit(pid, limit, &row);
+    if (status != MIMIR_OK) return status;
+    if (get_rlimit(pid, limits[row].resource, &value, &most) != 0) {
+        int error = errno;
+        add_limit(&t, row, pid);
+        return os_error(error, "getrlimit", &t);
+    }
+    if (soft) *soft = from_rlimit(limit, value);
+    if (hard) *hard = from_rlimit(limit, most);
+    if (enforcement) *enforcement = enforcement_of(pid, limit);
+    return MIMIR_OK;
+}
+
+/* Groups and signals. */
+
+int32_t mimir_forked_group_create(int64_t *group) {
+    struct text t = {.length = 0};
+    if (getpgrp() != getpid() && setpgid(0, 0) != 0) {
+        int error = errno;
+        add(&t, "new process group");
+        return os_error(error, "setpgid", &t);
+    }
+    if (group) *group = getpid();
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_group_kill(int64_t group, int32_t signal) {
+    struct text t = {.length = 0};
+    if (group < 1 || group > INT32_MAX) return invalid("check process group", "", group, " is not a process group");
+    if (signal < 0 || signal >= _NSIG) return invalid("check signal", "", signal, " is not a signal");
+    if (kill(-(pid_t)group, signal) != 0) {
+        int error = errno;
+        add(&t, "process group ");
+        add_signed(&t, group);
+        return os_error(error, "kill", &t);
+    }
+    return MIMIR_OK;
+}
+
+static int unblock(uint64_t set) {
+    return (int)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, NULL, sizeof set);
+}
+
+int32_t mimir_forked_signal_reset(int32_t signal) {
+    struct text t = {.length = 0};
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    if (signal < 0 || signal >= _NSIG) return invalid("check signal", "", signal, " is not a signal");
+    if (signal != 0) {
+        if (sigaction(signal, &action, NULL) != 0) {
+            int error = errno;
+            add(&t, "signal ");
+            add_signed(&t, signal);
+            return os_error(error, "sigaction", &t);
+        }
+        unblock(UINT64_C(1) << (signal - 1));
+        return MIMIR_OK;
+    }
+    /* SIGKILL, SIGSTOP and the C library's own two refuse; there is nothing to reset in them. */
+    for (int s = 1; s < _NSIG; s++) sigaction(s, &action, NULL);
+    unblock(~UINT64_C(0));
+    return MIMIR_OK;
+}
+
+/* Usage. */
+
+static uint64_t nanoseconds(struct timeval t) { return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_usec * 1000; }
+
+/* Counts the entries of /proc/self/fd without opendir, which allocates. */
+static int count_descriptors(uint32_t *count) {
+    char bytes[1024];
+    int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    uint32_t n = 0;
+    for (;;) {
+        long got = syscall(SYS_getdents64, fd, bytes, sizeof bytes);
+        if (got <= 0) break;
+        /* struct linux_dirent64: the record's length at 16, its name from 19. */
+        for (long at = 0; at < got;) {
+            unsigned short length;
+            memcpy(&length, bytes + at + 16, sizeof length);
+            if (bytes[at + 19] != '.') n++;
+            at += length;
+        }
+    }
+    close(fd);
+    *count = n - 1; /* less the one that the count needs */
+    return 0;
+}
+
+static int32_t own_usage(uint32_t fields, mimir_usage *u) {
+    struct text t = {.length = 0};
+    struct rusage ru;
+    char bytes[1024];
+    memset(u, 0, sizeof *u);
+    if (fields & (MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU)) {
+        if (getrusage(RUSAGE_SELF, &ru) != 0) return os_error(errno, "getrusage", &t);
+        u->user_time_ns = nanoseconds(ru.ru_utime);
+        u->system_time_ns = nanoseconds(ru.ru_stime);
+        u->peak_resident_bytes = (uint64_t)ru.ru_maxrss * 1024;
+        u->fields |= MIMIR_USAGE_CPU;
+    }
+    if (fields & MIMIR_USAGE_MEMORY) {
+        uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+        if (read_file("/proc/self/statm", bytes, sizeof bytes) <= 0)
+            return os_error(errno, "read /proc/self/statm", &t);
+        const char *p = bytes;
+        u->virtual_bytes = read_number(&p) * page;
+        u->resident_bytes = read_number(&p) * page;
+        if (u->peak_resident_bytes < u->resident_bytes) u->peak_resident_bytes = u->resident_bytes;
+        u->fields |= MIMIR_USAGE_MEMORY;
+    }
+    if (fields & MIMIR_USAGE_THREADS) {
+        if (read_file("/proc/self/stat", bytes, sizeof bytes) <= 0) return os_error(errno, "read /proc/self/stat", &t);
+        const char *p = strrchr(bytes, ')');
+        for (int field = 2; p && field < 20; field++) p = strchr(p + 1, ' ');
+        if (!p) return os_error(EINVAL, "read /proc/self/stat", &t);
+        u->threads = (uint32_t)read_number(&p);
+        u->fields |= MIMIR_USAGE_THREADS;
+    }
+    if (fields & MIMIR_USAGE_DESCRIPTORS) {
+        if (count_descriptors(&u->descriptors) != 0) return os_error(errno, "read /proc/<pid>/fd", &t);
+        u->fields |= MIMIR_USAGE_DESCRIPTORS;
+    }
+    return MIMIR_OK;
+}
+
+static int32_t wrong_size(const char *name) {
+    struct text t = {.length = 0};
+    add(&t, name);
+    add(&t, ".size is wrong: set it to the size of the struct");
+    return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", t.bytes);
+}
+
+#define LARGEST_STRUCT 4096
+
+int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
+    mimir_usage u;
+    if (!usage) return null("usage");
+    if (usage->size < sizeof u || usage->size > LARGEST_STRUCT) return wrong_size("mimir_usage");
+    if (fields == 0 || fields & ~(uint32_t)MIMIR_USAGE_ALL)
+        return invalid("check fields", "", fields, " does not select readings");
+    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
+    if (pid != 0 && pid != getpid()) return mimir_gate_refuse("mimir_usage_get");
+    int32_t status = own_usage(fields, &u);
+    if (status != MIMIR_OK) return status;
+    *usage = u;
+    usage->size = sizeof u;
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds, mimir_measure *measure) {
+    mimir_usage u;
+    mimir_measure m;
+    if (!measure) return null("measure");
+    if (measure->size < sizeof m || measure->size > LARGEST_STRUCT) return wrong_size("mimir_measure");
+    int32_t status = own_usage(MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &u);
+    if (status != MIMIR_OK) return status;
+    memset(&m, 0, sizeof m);
+    m.size = sizeof m;
+    m.memory_bytes = u.resident_bytes;
+    m.memory_mb = (double)u.resident_bytes / (1 << 20);
+    m.cpu_time_seconds = (double)(u.user_time_ns + u.system_time_ns) / 1e9;
+    m.peak_memory_bytes = u.peak_resident_bytes;
+    if (memory_limit_bytes > 0) {
+        m.memory_percent = (double)m.memory_bytes / (double)memory_limit_bytes * 100;
+        m.memory_limit_exceeded = m.memory_bytes > memory_limit_bytes;
+    }
+    if (cpu_limit_seconds > 0) {
+        m.cpu_percent = m.cpu_time_seconds / (double)cpu_limit_seconds * 100;
+        m.cpu_limit_exceeded = m.cpu_time_seconds > (double)cpu_limit_seconds;
+    }
+    *measure = m;
+    return MIMIR_OK;
+}
+
+#endif

@@ -1,0 +1,35 @@
+/* The gate: a forked child inherits Go's memory without its threads, so that any call into it can hang. */
+#include "internal.h"
+
+#ifdef _WIN32
+
+int mimir_gate_forked(void) { return 0; }
+void mimir_gate_install(void) {}
+
+#else
+
+#include <pthread.h>
+#include <stddef.h>
+
+/* Go's way back into C on a thread's exit (runtime/cgo). A thread that had called Go before the fork, and exits in the child,
+ * would enter the dead runtime by it. */
+extern void *x_crosscall2_ptr;
+
+static volatile int forked;
+
+static void close_gate(void) {
+    forked = 1;
+    x_crosscall2_ptr = NULL;
+}
+
+int mimir_gate_forked(void) { return forked; }
+
+void mimir_gate_install(void) { pthread_atfork(NULL, NULL, close_gate); }
+
+#endif
+
+int32_t mimir_gate_refuse(const char *function) {
+    return mimir_error_set(MIMIR_EFORKED, 0, function,
+                           "this process was forked from the one that loaded the library; the function needs the whole "
+                           "library, which is there again after exec or in a fresh copy");
+}

@@ -1,0 +1,328 @@
+package main
+
+// #include "libmimir.h"
+import "C"
+
+import (
+	"bytes"
+	"time"
+	"unsafe"
+
+	"libmimir/core"
+	"libmimir/core/job"
+)
+
+// mimir_job_create makes a job of a command: count strings of argv, the first being the program, looked up in the PATH of
+// the job's environment unless it holds a separator. The strings are copied. job receives a handle, to be
+// closed with mimir_job_close. Nothing is started.
+//
+// Until mimir_job_start or mimir_job_run the job can be given limits, streams, a directory, an environment and input.
+// Without these it has no limits, the caller's streams, directory and environment, and the caller's standard input.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL for NULL, a count of 0 or above 65,536, or an empty program.
+//
+//mimir:forked refuse
+//export mimirgo_job_create
+func mimirgo_job_create(argv **C.char, count C.uint64_t, job_ *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if job_ == nil {
+		return null("job")
+	}
+	args, st := textList("argv", argv, count)
+	if st != ok {
+		return st
+	}
+	j, err := job.New(core.Native(), args, hostEnvironment())
+	if err != nil {
+		return fail(err)
+	}
+	if err := j.SetReturnOnSignal(); err != nil {
+		return fail(err)
+	}
+	*job_ = C.uint64_t(handles.put(j))
+	return ok
+}
+
+// mimir_job_set_limit gives the job a limit: a MIMIR_LIMIT_* constant, with its value in bytes, nanoseconds or a number.
+// MIMIR_UNLIMITED takes it away.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit; MIMIR_ENOTSUP for one that a job cannot
+// have here; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_limit
+func mimirgo_job_set_limit(job C.uint64_t, limit C.int32_t, value C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.SetLimit(core.Limit(limit), uint64(value)) })
+}
+
+// mimir_job_set_directory sets the directory in which the command starts.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL or an empty path; MIMIR_ESTATE when the job has been
+// started. Whether the directory exists is found out at the start.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_directory
+func mimirgo_job_set_directory(job C.uint64_t, path *C.char) (status C.int32_t) {
+	defer guard(&status)
+	if path == nil {
+		return null("path")
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetDirectory(C.GoString(path)) })
+}
+
+// mimir_job_set_environment sets the whole environment of the command: count strings "NAME=value". The strings are copied.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0, a count above 65,536, or a string
+// without a name and "="; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_environment
+func mimirgo_job_set_environment(job C.uint64_t, variables **C.char, count C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	list, st := textList("variables", variables, count)
+	if st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetEnvironment(list) })
+}
+
+// mimir_job_set_input gives the command length bytes to read on its standard input, followed by the end of file. The bytes
+// are copied.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a length above 0; MIMIR_ESTATE when the job has been
+// started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_input
+func mimirgo_job_set_input(job C.uint64_t, data unsafe.Pointer, length C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	input, st := bytesOf("data", data, length)
+	if st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetInput(bytes.Clone(input)) })
+}
+
+// mimir_job_set_stream says where a stream (MIMIR_STREAM_INPUT, _OUTPUT, _ERROR) of the command leads: a MIMIR_MODE_*
+// constant. descriptor is used by MIMIR_MODE_DESCRIPTOR only, stays the caller's, and must be open until the start.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown stream or mode, a mode that the stream cannot have, or
+// a negative descriptor; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_stream
+func mimirgo_job_set_stream(job C.uint64_t, stream, mode C.int32_t, descriptor C.int64_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error {
+		return j.SetStream(core.Stream(stream), core.StreamMode(mode), int64(descriptor))
+	})
+}
+
+// mimir_job_start starts the command, with its limits in force before its first instruction, and watches it from a thread
+// of the library until it has ended.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_ENOENT when the program or the directory does not exist; MIMIR_EPERM when it
+// may not be executed; MIMIR_ELIMIT when a limit is above the caller's hard limit; MIMIR_ENOMEM when the system has no
+// process, memory or descriptor left; MIMIR_EOS for what else execve and the steps before it answer; MIMIR_ESTATE
+// when it has been started before. After a failure nothing runs.
+//
+//mimir:forked refuse
+//export mimirgo_job_start
+func mimirgo_job_start(job C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.Start() })
+}
+
+// mimir_job_run starts the command and waits in the calling thread until it and its process group are gone, or until
+// timeout_ns nanoseconds have passed (MIMIR_UNLIMITED: as long as it takes): the fastest way to run a short command. It
+// may be called once; after MIMIR_ETIMEDOUT or MIMIR_EINTR the job goes on, watched by a thread of the library: continue
+// with mimir_job_wait.
+//
+// Returns: what mimir_job_start and mimir_job_wait return.
+//
+//mimir:forked refuse
+//export mimirgo_job_run
+func mimirgo_job_run(job C.uint64_t, timeout_ns C.uint64_t, verdict *C.mimir_verdict) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_verdict(verdict); st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error {
+		v, err := j.Run(duration(timeout_ns))
+		if err == nil {
+			store_mimir_verdict(verdict, &v)
+		}
+		return err
+	})
+}
+
+// mimir_job_wait waits until the command and its process group are gone, or until timeout_ns nanoseconds have passed
+// (0: does not wait; MIMIR_UNLIMITED: as long as it takes), and stores how it ended. It can be repeated, also after the
+// end, and by several threads.
+//
+// Returns: MIMIR_OK; MIMIR_ETIMEDOUT when it still runs; MIMIR_EINTR when a signal arrived at this thread; MIMIR_EBADHANDLE;
+// MIMIR_EINVAL when verdict is NULL or verdict->size is wrong; MIMIR_ESTATE when it has not been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_wait
+func mimirgo_job_wait(job C.uint64_t, timeout_ns C.uint64_t, verdict *C.mimir_verdict) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_verdict(verdict); st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error {
+		v, err := j.Wait(duration(timeout_ns))
+		if err == nil {
+			store_mimir_verdict(verdict, &v)
+		}
+		return err
+	})
+}
+
+// mimir_job_kill ends the command and its process group (SIGKILL) and gives the verdict the reason MIMIR_REASON_KILLED. It
+// does not wait. A job that has ended is left as it is.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_ESTATE when it has not been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_kill
+func mimirgo_job_kill(job C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.Kill() })
+}
+
+// mimir_job_signal sends a signal to the command and its process group.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for a number that is no signal; MIMIR_ESRCH when it has ended;
+// MIMIR_ESTATE when it has not been started; MIMIR_ENOTSUP where there are no signals.
+//
+//mimir:forked refuse
+//export mimirgo_job_signal
+func mimirgo_job_signal(job C.uint64_t, signal C.int32_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.Signal(int32(signal)) })
+}
+
+// mimir_job_pid stores the process id of the command, which is also the id of its process group.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL; MIMIR_ESTATE when it has not been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_pid
+func mimirgo_job_pid(job C.uint64_t, pid *C.int64_t) (status C.int32_t) {
+	defer guard(&status)
+	if pid == nil {
+		return null("pid")
+	}
+	return withJob(job, func(j *jobHandle) error {
+		id, err := j.PID()
+		if err == nil {
+			*pid = C.int64_t(id)
+		}
+		return err
+	})
+}
+
+// mimir_job_usage stores what the job uses now: memory and CPU time of the processes in its tree added up (resident pages
+// that they share count once for each).
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL when usage is NULL or usage->size is wrong; MIMIR_ESRCH when it has
+// ended; MIMIR_ESTATE when it has not been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_usage
+func mimirgo_job_usage(job C.uint64_t, usage *C.mimir_usage) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_usage(usage); st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error {
+		u, err := j.Usage()
+		if err == nil {
+			store_mimir_usage(usage, &u)
+		}
+		return err
+	})
+}
+
+// mimir_job_read moves up to length bytes of captured output (MIMIR_STREAM_OUTPUT or MIMIR_STREAM_ERROR, whose mode is
+// MIMIR_MODE_CAPTURE) to buffer and stores their number. It does not wait: 0 bytes mean that there are none now, and after
+// the end of the job that all have been read. With a length of 0 it stores how many there are.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for another stream, one that is not captured, or NULL.
+//
+//mimir:forked refuse
+//export mimirgo_job_read
+func mimirgo_job_read(job C.uint64_t, stream C.int32_t, buffer unsafe.Pointer, length C.uint64_t, count *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if count == nil {
+		return null("count")
+	}
+	space, st := bytesOf("buffer", buffer, length)
+	if st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error {
+		n, err := j.Read(core.Stream(stream), space)
+		*count = C.uint64_t(n)
+		return err
+	})
+}
+
+// mimir_job_enforcement stores how strongly a limit of a started job is kept, a MIMIR_ENFORCEMENT_* constant:
+// MIMIR_ENFORCEMENT_NONE for one that was not given.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit or NULL; MIMIR_ESTATE when it has not been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_enforcement
+func mimirgo_job_enforcement(job C.uint64_t, limit C.int32_t, enforcement *C.int32_t) (status C.int32_t) {
+	defer guard(&status)
+	if enforcement == nil {
+		return null("enforcement")
+	}
+	return withJob(job, func(j *jobHandle) error {
+		kept, err := j.Enforcement(core.Limit(limit))
+		if err == nil {
+			*enforcement = C.int32_t(kept)
+		}
+		return err
+	})
+}
+
+// mimir_job_close gives the handle back. A job that still runs is ended first, and its threads' waits return.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE when it is closed already.
+//
+//mimir:forked refuse
+//export mimirgo_job_close
+func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	j, found := handles.take(uint64(job))
+	if !found {
+		return staleHandle(uint64(job))
+	}
+	if err := j.Close(); err != nil {
+		return fail(err)
+	}
+	return ok
+}
+
+type jobHandle = job.Job
+
+func withJob(handle C.uint64_t, act func(*jobHandle) error) C.int32_t {
+	j, found := handles.get(uint64(handle))
+	if !found {
+		return staleHandle(uint64(handle))
+	}
+	if err := act(j); err != nil {
+		return fail(err)
+	}
+	return ok
+}
+
+// duration turns nanoseconds of the C interface into a time.Duration; Unlimited and what does not fit become the largest.
+func duration(ns C.uint64_t) time.Duration {
+	return time.Duration(min(uint64(ns), uint64(job.Forever)))
+}

@@ -1,0 +1,9 @@
+// Command export is the C interface of libmimir, built with -buildmode=c-shared. It converts, calls core and converts
+// back. What is visible outside are the generated entry points in entry_gen.c, which delegate to the functions here.
+package main
+
+// #cgo CFLAGS: -I${SRCDIR}/../include -DMIMIR_BUILD -std=gnu11 -O2 -Wall -fvisibility=hidden
+// #cgo linux LDFLAGS: -pthread
+import "C"
+
+func main() {}

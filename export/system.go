@@ -1,0 +1,42 @@
+package main
+
+// #include "libmimir.h"
+import "C"
+
+import "libmimir/core"
+
+// mimir_system_get stores the numbers of the system: platform, CPUs, page size, memory, boot time.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL when system is NULL or system->size is wrong; MIMIR_EOS when the operating system
+// does not tell.
+//
+//mimir:forked refuse
+//export mimirgo_system_get
+func mimirgo_system_get(system *C.mimir_system) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_system(system); st != ok {
+		return st
+	}
+	facts, err := core.Native().SystemFacts()
+	if err != nil {
+		return fail(err)
+	}
+	store_mimir_system(system, &facts)
+	return ok
+}
+
+// mimir_system_text writes one of the system's names; item is a MIMIR_SYSTEM_* constant.
+//
+// Returns: MIMIR_OK; MIMIR_ERANGE and needed as in mimir_version; MIMIR_EINVAL for an unknown item; MIMIR_EOS when the
+// operating system does not tell.
+//
+//mimir:forked refuse
+//export mimirgo_system_text
+func mimirgo_system_text(item C.int32_t, buffer *C.char, length C.uint64_t, needed *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	text, err := core.Native().SystemText(core.SystemText(item))
+	if err != nil {
+		return fail(err)
+	}
+	return writeText(text, buffer, length, needed)
+}

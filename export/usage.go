@@ -1,0 +1,49 @@
+package main
+
+// #include "libmimir.h"
+import "C"
+
+import "libmimir/core"
+
+// mimir_usage_get stores what a process uses. pid 0 is the caller; fields is a sum of MIMIR_USAGE_* bits, and usage->fields
+// receives those that were read: fields that the platform or the permissions do not give are left out and are 0.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL for no or unknown bits, a negative pid, when usage is NULL or usage->size is wrong;
+// MIMIR_ESRCH when the process is gone; MIMIR_EPERM when nothing of it may be read.
+//
+//mimir:forked c
+//export mimirgo_usage_get
+func mimirgo_usage_get(pid C.int64_t, fields C.uint32_t, usage *C.mimir_usage) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_usage(usage); st != ok {
+		return st
+	}
+	var u core.Usage
+	if err := core.ReadUsage(core.Native(), int64(pid), core.UsageField(fields), &u); err != nil {
+		return fail(err)
+	}
+	store_mimir_usage(usage, &u)
+	return ok
+}
+
+// mimir_usage_measure stores the caller's own memory and CPU time held against a memory limit in bytes and a CPU limit in
+// seconds, each 0 for none. It changes no limit. It is the cheapest reading: two system calls on Linux.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL when measure is NULL or measure->size is wrong; MIMIR_EOS when the operating system does
+// not tell.
+//
+//mimir:forked c
+//export mimirgo_usage_measure
+func mimirgo_usage_measure(memory_limit_bytes, cpu_limit_seconds C.uint64_t, measure *C.mimir_measure) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_measure(measure); st != ok {
+		return st
+	}
+	var u core.Usage
+	if err := core.Native().SelfUsage(core.UsageMemory|core.UsageCPU, &u); err != nil {
+		return fail(err)
+	}
+	m := core.MeasureAgainst(&u, uint64(memory_limit_bytes), uint64(cpu_limit_seconds))
+	store_mimir_measure(measure, &m)
+	return ok
+}
