@@ -488,9 +488,13 @@ func (l *linuxChild) killGroup() {
 	}
 }
 
-// awaitGroup returns when the group has no member. The null signal harms nobody, should the id be used anew.
+// awaitGroup returns when the group has no member that lives. The null signal harms nobody, should the id be used anew; it
+// reaches the dead too, which wait for somebody else to reap them.
 func (l *linuxChild) awaitGroup() {
 	for pause := 50 * time.Microsecond; unix.Kill(-l.process.PID, 0) == nil; pause = min(2*pause, 10*time.Millisecond) {
+		if !l.adapter.proc.GroupLives(l.process.PID) {
+			return
+		}
 		time.Sleep(pause)
 	}
 }

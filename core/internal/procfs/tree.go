@@ -153,21 +153,39 @@ func (t *Tree) addThreadChildren(pid, tid int) {
 
 // findAll adds every process whose parent is a live member or whose group is the leader's, until none is new.
 func (t *Tree) findAll() {
-	var path [pathSize]byte
-	copy(path[:pathSize-1], t.fs.root)
 	for before := -1; before != len(t.members); {
 		before = len(t.members)
-		_ = eachEntry(&path, func(name []byte) bool {
-			pid, rest, ok := number(name)
-			if !ok || len(rest) > 0 {
-				return true
-			}
-			if s, err := t.fs.Stat(int(pid)); err == nil && (s.Group == t.leader || t.has(s.Parent)) {
-				t.add(int(pid))
+		t.fs.eachProcess(func(s *Stat) bool {
+			if s.Group == t.leader || t.has(s.Parent) {
+				t.add(s.PID)
 			}
 			return true
 		})
 	}
+}
+
+// eachProcess calls visit for each process of the system until it returns false.
+func (f FS) eachProcess(visit func(s *Stat) bool) {
+	var path [pathSize]byte
+	copy(path[:pathSize-1], f.root)
+	_ = eachEntry(&path, func(name []byte) bool {
+		pid, rest, ok := number(name)
+		if !ok || len(rest) > 0 {
+			return true
+		}
+		s, err := f.Stat(int(pid))
+		return err != nil || visit(&s)
+	})
+}
+
+// GroupLives reports whether a process group has a member that has not ended.
+func (f FS) GroupLives(group int) bool {
+	lives := false
+	f.eachProcess(func(s *Stat) bool {
+		lives = s.Group == group && !s.Dead()
+		return !lives
+	})
+	return lives
 }
 
 func (t *Tree) has(pid int) bool {

@@ -1,0 +1,496 @@
+package job
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"libmimir/core"
+)
+
+func newJob(t *testing.T, args ...string) *Job {
+	t.Helper()
+	j, err := New(core.Native(), args, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, j.Close()) })
+	return j
+}
+
+func run(t *testing.T, j *Job) core.Verdict {
+	t.Helper()
+	v, err := j.Run(time.Minute)
+	require.NoError(t, err)
+	return v
+}
+
+func captured(t *testing.T, j *Job, stream core.Stream) string {
+	t.Helper()
+	n, err := j.Read(stream, nil)
+	require.NoError(t, err)
+	b := make([]byte, n)
+	_, err = j.Read(stream, b)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func capture2(t *testing.T, j *Job) {
+	t.Helper()
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeCapture, 0))
+	require.NoError(t, j.SetStream(core.StreamError, core.ModeCapture, 0))
+}
+
+func python(t *testing.T, program string) *Job {
+	t.Helper()
+	return newJob(t, "python3", "-S", "-c", program)
+}
+
+func TestACommandThatEndsByItselfHasNoReason(t *testing.T) {
+	for _, code := range []int{0, 1, 77} {
+		v := run(t, newJob(t, "sh", "-c", fmt.Sprintf("exit %d", code)))
+		assert.EqualValues(t, code, v.ExitCode)
+		assert.Equal(t, core.ReasonNone, v.Reason)
+		assert.Zero(t, v.Signal)
+		assert.Positive(t, v.WallTimeNs)
+	}
+}
+
+func TestASignalFromElsewhereIsNoReason(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGXCPU, syscall.SIGXFSZ} {
+		v := run(t, newJob(t, "sh", "-c", fmt.Sprintf("kill -%d $$", signal)))
+		assert.Equal(t, core.ReasonNone, v.Reason, signal)
+		assert.EqualValues(t, signal, v.Signal)
+		assert.EqualValues(t, -1, v.ExitCode)
+	}
+}
+
+func TestASignalOfALimitThatWasNotUsedUpIsNoReason(t *testing.T) {
+	j := newJob(t, "sh", "-c", "kill -XCPU $$")
+	require.NoError(t, j.SetLimit(core.LimitCPUTime, 100e9))
+	assert.Equal(t, core.ReasonNone, run(t, j).Reason)
+}
+
+func TestOutputIsCapturedApart(t *testing.T) {
+	j := newJob(t, "sh", "-c", "echo out; echo err >&2")
+	capture2(t, j)
+	v := run(t, j)
+	assert.Equal(t, "out\n", captured(t, j, core.StreamOutput))
+	assert.Equal(t, "err\n", captured(t, j, core.StreamError))
+	assert.EqualValues(t, 8, v.OutputBytes)
+}
+
+func TestErrorOutputCanGoWhereOutputGoes(t *testing.T) {
+	j := newJob(t, "sh", "-c", "echo a; echo b >&2; echo c")
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeCapture, 0))
+	require.NoError(t, j.SetStream(core.StreamError, core.ModeOutput, 0))
+	run(t, j)
+	assert.Equal(t, "a\nb\nc\n", captured(t, j, core.StreamOutput))
+}
+
+func TestMoreOutputThanAPipeHoldsIsCaptured(t *testing.T) {
+	j := newJob(t, "sh", "-c", "head -c 3000000 /dev/zero")
+	capture2(t, j)
+	run(t, j)
+	assert.Len(t, captured(t, j, core.StreamOutput), 3000000)
+}
+
+func TestInputLargerThanAPipeIsReadToTheEnd(t *testing.T) {
+	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, 5 << 20} {
+		input := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+		j := newJob(t, "cat")
+		capture2(t, j)
+		require.NoError(t, j.SetInput(input))
+		run(t, j)
+		assert.True(t, captured(t, j, core.StreamOutput) == string(input), "%d bytes", size)
+	}
+}
+
+func TestACommandThatDoesNotReadItsInputEndsByItself(t *testing.T) {
+	j := newJob(t, "true")
+	require.NoError(t, j.SetInput(make([]byte, 1<<20)))
+	assert.Zero(t, run(t, j).ExitCode)
+}
+
+func TestDirectoryAndEnvironmentAreTheCommands(t *testing.T) {
+	dir := t.TempDir()
+	j := newJob(t, "sh", "-c", "pwd; echo $A-$HOME")
+	capture2(t, j)
+	require.NoError(t, j.SetDirectory(dir))
+	require.NoError(t, j.SetEnvironment([]string{"A=b", "PATH=" + os.Getenv("PATH")}))
+	run(t, j)
+	assert.Equal(t, dir+"\nb-\n", captured(t, j, core.StreamOutput))
+}
+
+func TestLimitsAreInForceBeforeTheFirstInstruction(t *testing.T) {
+	j := newJob(t, "cat", "/proc/self/limits")
+	capture2(t, j)
+	require.NoError(t, j.SetLimit(core.LimitMemory, 160<<20))
+	require.NoError(t, j.SetLimit(core.LimitAddressSpace, 300<<20))
+	require.NoError(t, j.SetLimit(core.LimitCPUTime, 2_500_000_000))
+	require.NoError(t, j.SetLimit(core.LimitOpenFiles, 17))
+	require.NoError(t, j.SetLimit(core.LimitFileSize, 4096))
+	v := run(t, j)
+	assert.Zero(t, v.ExitCode)
+	text := strings.Join(strings.Fields(captured(t, j, core.StreamOutput)), " ")
+	for _, row := range []string{
+		"Max data size 178257920 178257920", "Max address space 314572800 314572800", "Max cpu time 3 4 seconds",
+		"Max open files 17 17", "Max file size 4096 4096",
+	} {
+		assert.Contains(t, text, row)
+	}
+	for limit, want := range map[core.Limit]core.Enforcement{
+		core.LimitMemory: core.EnforcementWatchdog, core.LimitAddressSpace: core.EnforcementKernel,
+		core.LimitCPUTime: core.EnforcementKernel, core.LimitOpenFiles: core.EnforcementKernel,
+		core.LimitFileSize: core.EnforcementKernel, core.LimitWallTime: core.EnforcementNone,
+	} {
+		kept, err := j.Enforcement(limit)
+		require.NoError(t, err)
+		assert.Equal(t, want, kept, limit)
+	}
+}
+
+func TestACommandThatTouchesMoreMemoryThanItsLimitIsEndedForIt(t *testing.T) {
+	const limit = 100 << 20
+	for _, step := range []int{1 << 16, 1 << 20, 1 << 22} {
+		j := python(t, fmt.Sprintf("b=[]\nwhile True: b.append(bytearray(%d))", step))
+		require.NoError(t, j.SetLimit(core.LimitMemory, limit))
+		v := run(t, j)
+		assert.Equal(t, core.ReasonMemory, v.Reason, "step %d", step)
+		assert.LessOrEqual(t, v.PeakMemoryBytes, uint64(limit*110/100), "step %d", step)
+	}
+}
+
+func TestMemoryOfTheWholeTreeCounts(t *testing.T) {
+	j := python(t, "import os,time\nfor _ in range(3):\n if os.fork()==0: break\nb=bytearray(60<<20)\ntime.sleep(20)")
+	require.NoError(t, j.SetLimit(core.LimitMemory, 150<<20))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonMemory, v.Reason)
+	assert.GreaterOrEqual(t, v.PeakProcesses, uint32(2))
+}
+
+func TestACommandThatAsksForFarMoreThanItsLimitIsRefusedAndEndsByItself(t *testing.T) {
+	j := python(t, "try: bytearray(10<<30)\nexcept MemoryError: print('refused')")
+	capture2(t, j)
+	require.NoError(t, j.SetLimit(core.LimitMemory, 100<<20))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonNone, v.Reason)
+	assert.Equal(t, "refused\n", captured(t, j, core.StreamOutput))
+}
+
+func TestACommandThatSpinsIsEndedForItsCPUTime(t *testing.T) {
+	for _, limit := range []uint64{300_000_000, 1_000_000_000} {
+		for name, program := range map[string]string{
+			"default": "while True: pass",
+			"ignores": "import signal\nsignal.signal(signal.SIGXCPU,signal.SIG_IGN)\nwhile True: pass",
+			"forks":   "import os\nos.fork()\nwhile True: pass",
+		} {
+			j := python(t, program)
+			require.NoError(t, j.SetLimit(core.LimitCPUTime, limit))
+			v := run(t, j)
+			assert.Equal(t, core.ReasonCPUTime, v.Reason, name)
+			assert.Less(t, v.UserTimeNs+v.SystemTimeNs, limit+1_200_000_000, name)
+		}
+	}
+}
+
+func TestACommandThatSleepsIsEndedForItsWallTime(t *testing.T) {
+	j := newJob(t, "sleep", "60")
+	require.NoError(t, j.SetLimit(core.LimitWallTime, 200e6))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonWallTime, v.Reason)
+	assert.EqualValues(t, syscall.SIGKILL, v.Signal)
+	assert.GreaterOrEqual(t, v.WallTimeNs, uint64(200e6))
+}
+
+func TestACommandThatWritesALargerFileThanItsLimitIsEndedForIt(t *testing.T) {
+	dir := t.TempDir()
+	j := newJob(t, "dd", "if=/dev/zero", "of=file", "bs=1000", "count=100")
+	capture2(t, j)
+	require.NoError(t, j.SetDirectory(dir))
+	require.NoError(t, j.SetLimit(core.LimitFileSize, 5500))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonFileSize, v.Reason)
+	st, err := os.Stat(filepath.Join(dir, "file"))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, st.Size(), int64(5500))
+}
+
+func TestACommandThatWritesMoreOutputThanItsLimitIsEndedForIt(t *testing.T) {
+	j := newJob(t, "sh", "-c", "yes & yes >&2")
+	capture2(t, j)
+	require.NoError(t, j.SetLimit(core.LimitOutput, 100_000))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonOutput, v.Reason)
+	assert.EqualValues(t, 100_000, v.OutputBytes)
+	assert.Equal(t, 100_000, len(captured(t, j, core.StreamOutput))+len(captured(t, j, core.StreamError)))
+}
+
+func TestAnOutputLimitHoldsForOutputThatIsNotCaptured(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer file.Close()
+	j := newJob(t, "yes")
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeDescriptor, int64(file.Fd())))
+	require.NoError(t, j.SetLimit(core.LimitOutput, 12_345))
+	assert.Equal(t, core.ReasonOutput, run(t, j).Reason)
+	st, err := file.Stat()
+	require.NoError(t, err)
+	assert.EqualValues(t, 12_345, st.Size())
+}
+
+func TestACommandWithMoreProcessesThanItsLimitIsEndedForIt(t *testing.T) {
+	j := newJob(t, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done; wait")
+	require.NoError(t, j.SetLimit(core.LimitProcesses, 5))
+	v := run(t, j)
+	assert.Equal(t, core.ReasonProcesses, v.Reason)
+	assert.Greater(t, v.PeakProcesses, uint32(5))
+}
+
+func TestTheWholeGroupIsGoneWhenTheWaitReturns(t *testing.T) {
+	for name, limit := range map[string]uint64{"ended by its limit": 300e6, "ended by itself": 20e9} {
+		script := "sleep 61 & sleep 62 & sh -c 'trap \"\" TERM; sleep 63' & echo started; "
+		if limit < 1e9 {
+			script += "wait"
+		}
+		j := newJob(t, "sh", "-c", script)
+		capture2(t, j)
+		require.NoError(t, j.SetLimit(core.LimitWallTime, limit))
+		v := run(t, j)
+		pid, err := j.PID()
+		require.NoError(t, err)
+		assert.Less(t, v.WallTimeNs, uint64(5e9), name)
+		assert.Equal(t, "started\n", captured(t, j, core.StreamOutput))
+		assert.Empty(t, liveInGroup(t, pid), name)
+	}
+}
+
+// liveInGroup lists the processes of a group that have not ended.
+func liveInGroup(t *testing.T, group int64) (live []string) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if fields[2] == strconv.FormatInt(group, 10) && fields[0] != "Z" && fields[0] != "X" {
+			live = append(live, string(text))
+		}
+	}
+	return live
+}
+
+func TestAGrandchildThatHoldsThePipeDoesNotDelayTheReturn(t *testing.T) {
+	j := newJob(t, "sh", "-c", "sleep 60 & echo done")
+	capture2(t, j)
+	v := run(t, j)
+	assert.Equal(t, "done\n", captured(t, j, core.StreamOutput))
+	assert.Less(t, v.WallTimeNs, uint64(5e9))
+}
+
+func TestDescriptorsOfTheCallerEndWithTheStart(t *testing.T) {
+	file, err := os.Open("/dev/null")
+	require.NoError(t, err)
+	defer file.Close()
+	// A descriptor that would be inherited, as C programs open them.
+	fd, err := syscall.Dup(int(file.Fd()))
+	require.NoError(t, err)
+	defer syscall.Close(fd)
+	j := newJob(t, "ls", "/proc/self/fd")
+	capture2(t, j)
+	run(t, j)
+	assert.Equal(t, []string{"0", "1", "2", "3"}, strings.Fields(captured(t, j, core.StreamOutput)), "3 is ls's own")
+}
+
+func TestKillGivesItsReason(t *testing.T) {
+	j := newJob(t, "sleep", "60")
+	require.NoError(t, j.Start())
+	require.NoError(t, j.Kill())
+	v, err := j.Wait(Forever)
+	require.NoError(t, err)
+	assert.Equal(t, core.ReasonKilled, v.Reason)
+	require.NoError(t, j.Kill(), "a job that has ended is left as it is")
+	again, err := j.Wait(0)
+	require.NoError(t, err)
+	assert.Equal(t, v, again)
+}
+
+func TestASignalReachesTheGroupAndNobodyAfterTheEnd(t *testing.T) {
+	j := newJob(t, "sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done")
+	capture2(t, j)
+	require.NoError(t, j.Start())
+	require.Eventually(t, func() bool { n, err := j.Read(core.StreamOutput, nil); return err == nil && n > 0 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, j.Signal(int32(syscall.SIGTERM)))
+	v, err := j.Wait(Forever)
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, v.ExitCode)
+	assert.Equal(t, core.ReasonNone, v.Reason)
+	assert.ErrorIs(t, j.Signal(0), core.StatusESRCH)
+}
+
+func TestAWaitThatEndsEarlyLeavesTheWatchdogBehind(t *testing.T) {
+	j := newJob(t, "sleep", "60")
+	require.NoError(t, j.SetLimit(core.LimitWallTime, 300e6))
+	_, err := j.Run(20 * time.Millisecond)
+	require.ErrorIs(t, err, core.StatusETIMEDOUT)
+	pid, err := j.PID()
+	require.NoError(t, err)
+	// Nobody waits: the limit holds all the same.
+	require.Eventually(t, func() bool { return len(liveInGroup(t, pid)) == 0 }, 10*time.Second, 10*time.Millisecond)
+	v, err := j.Wait(Forever)
+	require.NoError(t, err)
+	assert.Equal(t, core.ReasonWallTime, v.Reason)
+}
+
+func TestManyWaitersGetTheSameVerdict(t *testing.T) {
+	j := newJob(t, "sh", "-c", "sleep 0.1; exit 3")
+	require.NoError(t, j.Start())
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			v, err := j.Wait(Forever)
+			assert.NoError(t, err)
+			assert.EqualValues(t, 3, v.ExitCode)
+		})
+	}
+	all.Wait()
+}
+
+func TestCloseEndsAJobThatRuns(t *testing.T) {
+	j, err := New(core.Native(), []string{"sleep", "60"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, j.Start())
+	pid, err := j.PID()
+	require.NoError(t, err)
+	waited := make(chan error)
+	go func() { _, err := j.Wait(Forever); waited <- err }()
+	require.NoError(t, j.Close())
+	assert.NoError(t, <-waited, "a wait of another goroutine returns")
+	assert.Empty(t, liveInGroup(t, pid))
+	assert.NoError(t, j.Close())
+}
+
+func TestWhatCannotBeStartedSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	require.NoError(t, os.WriteFile(plain, []byte("x"), 0o644))
+	for name, test := range map[string]struct {
+		args   []string
+		change func(*Job) error
+		status core.Status
+		step   string
+	}{
+		"missing program":    {args: []string{"no-such-program-here"}, status: core.StatusENOENT, step: "find program"},
+		"missing file":       {args: []string{dir + "/missing"}, status: core.StatusENOENT, step: "execve"},
+		"not executable":     {args: []string{plain}, status: core.StatusEPERM, step: "execve"},
+		"a directory":        {args: []string{dir}, status: core.StatusEPERM, step: "execve"},
+		"missing directory":  {args: []string{"true"}, change: func(j *Job) error { return j.SetDirectory(dir + "/missing") }, status: core.StatusENOENT, step: "chdir"},
+		"closed descriptor":  {args: []string{"true"}, change: func(j *Job) error { return j.SetStream(1, core.ModeDescriptor, 987) }, status: core.StatusEOS, step: "connect streams"},
+		"above a hard limit": {args: []string{"true"}, change: func(j *Job) error { return j.SetLimit(core.LimitOpenFiles, 1<<40) }, status: core.StatusELIMIT, step: "check limit"},
+	} {
+		j := newJob(t, test.args...)
+		if test.change != nil {
+			require.NoError(t, test.change(j), name)
+		}
+		err := j.Start()
+		var e *core.Error
+		require.ErrorAs(t, err, &e, name)
+		assert.Equal(t, test.status, e.Status, name)
+		assert.Equal(t, test.step, e.Step, name)
+		_, err = j.Wait(Forever)
+		assert.ErrorIs(t, err, core.StatusESTATE, name)
+	}
+}
+
+func TestBadPreparationIsRefusedAndChangesNothing(t *testing.T) {
+	for _, args := range [][]string{nil, {""}, {"a\x00b"}} {
+		_, err := New(core.Native(), args, nil)
+		assert.ErrorIs(t, err, core.StatusEINVAL, "%q", args)
+	}
+	j := newJob(t, "true")
+	for name, act := range map[string]func() error{
+		"unknown limit":       func() error { return j.SetLimit(99, 1) },
+		"empty directory":     func() error { return j.SetDirectory("") },
+		"environment":         func() error { return j.SetEnvironment([]string{"novalue"}) },
+		"unknown stream":      func() error { return j.SetStream(3, core.ModeNull, 0) },
+		"unknown mode":        func() error { return j.SetStream(1, 9, 0) },
+		"captured input":      func() error { return j.SetStream(0, core.ModeCapture, 0) },
+		"output to itself":    func() error { return j.SetStream(1, core.ModeOutput, 0) },
+		"negative descriptor": func() error { return j.SetStream(1, core.ModeDescriptor, -1) },
+		"read of no capture":  func() error { _, err := j.Read(1, nil); return err },
+	} {
+		assert.ErrorIs(t, act(), core.StatusEINVAL, name)
+	}
+	for name, act := range map[string]func() error{
+		"wait": func() error { _, err := j.Wait(0); return err }, "kill": j.Kill,
+		"pid": func() error { _, err := j.PID(); return err }, "signal": func() error { return j.Signal(0) },
+		"usage": func() error { _, err := j.Usage(); return err },
+	} {
+		assert.ErrorIs(t, act(), core.StatusESTATE, name)
+	}
+	assert.Zero(t, run(t, j).ExitCode)
+	assert.ErrorIs(t, j.SetLimit(core.LimitMemory, 1), core.StatusESTATE)
+	assert.ErrorIs(t, j.Start(), core.StatusESTATE)
+}
+
+func TestThePeakIsTheCommandsAndNotThatOfItsParent(t *testing.T) {
+	// The parent's own peak is made large; a clone that shares its memory starts the kernel's count there.
+	ballast := make([]byte, 100<<20)
+	for i := 0; i < len(ballast); i += 4096 {
+		ballast[i] = 1
+	}
+	v := run(t, newJob(t, "sleep", "0.1"))
+	assert.Less(t, v.PeakMemoryBytes, uint64(50<<20))
+	assert.Positive(t, v.PeakMemoryBytes)
+	assert.EqualValues(t, 1, v.PeakIsSampled)
+	large := python(t, "b=bytearray(700<<20)")
+	v = run(t, large)
+	assert.Greater(t, v.PeakMemoryBytes, uint64(700<<20))
+	assert.Less(t, v.PeakMemoryBytes, uint64(800<<20))
+	assert.Zero(t, v.PeakIsSampled)
+	ballast[0] = 2
+}
+
+func TestManyJobsLeaveNothingBehind(t *testing.T) {
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		return len(entries)
+	}
+	one := func(i int) {
+		j, err := New(core.Native(), []string{"sh", "-c", "echo $0; exit $0", strconv.Itoa(i % 200)}, nil)
+		assert.NoError(t, err)
+		assert.NoError(t, j.SetStream(core.StreamOutput, core.ModeCapture, 0))
+		v, err := j.Run(Forever)
+		assert.NoError(t, err)
+		assert.EqualValues(t, i%200, v.ExitCode)
+		assert.Equal(t, strconv.Itoa(i%200)+"\n", captured(t, j, core.StreamOutput))
+		assert.NoError(t, j.Close())
+	}
+	one(0)
+	before := descriptors()
+	var all sync.WaitGroup
+	for thread := range 8 {
+		all.Go(func() {
+			for i := range 40 {
+				one(thread*40 + i)
+			}
+		})
+	}
+	all.Wait()
+	assert.LessOrEqual(t, descriptors(), before)
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+	assert.Equal(t, syscall.ECHILD, err, "no zombie is left")
+}
