@@ -473,7 +473,8 @@ func (l *linuxChild) signalReason(signal syscall.Signal, cpu time.Duration) Reas
 	switch {
 	case signal == unix.SIGXFSZ && sizeLimited:
 		return ReasonFileSize
-	case signal == unix.SIGXCPU && cpuLimited && cpu >= l.cpuLimit-tick:
+	// The kernel's limit counts by ticks, and its final account by the scheduler's clock: they differ.
+	case signal == unix.SIGXCPU && cpuLimited && cpu >= l.cpuLimit/2:
 		return ReasonCPUTime
 	}
 	return ReasonNone
