@@ -9,7 +9,8 @@ import (
 // unixAdapter is macOS.
 type unixAdapter struct{}
 
-var native Adapter = unixAdapter{}
+// native is of its own type, so that what is read by it need not be on the heap.
+var native = &unixAdapter{}
 
 const (
 	lastSignal = 31
@@ -17,12 +18,12 @@ const (
 	maxrssUnit = 1
 )
 
-func (unixAdapter) SystemFacts() (SystemFacts, error) {
+func (*unixAdapter) SystemFacts() (SystemFacts, error) {
 	return systemFacts(PlatformMacos, os.Getpagesize())
 }
 
 // Supports: macOS accepts limits of memory and address space and keeps neither.
-func (unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
+func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 	if scope != ScopeSelf {
 		return EnforcementNone
 	}
@@ -37,11 +38,16 @@ func (unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 	return EnforcementNone
 }
 
-func (a unixAdapter) enforcement(_ int64, limit Limit) Enforcement {
+func (*unixAdapter) distribution() (string, error) { return distribution() }
+
+func (a *unixAdapter) enforcement(_ int64, limit Limit) Enforcement {
 	return a.Supports(limit, ScopeSelf)
 }
 
-func (unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
+// prepareLimit has nothing to do: no reading keeps a descriptor.
+func (*unixAdapter) prepareLimit(Limit) {}
+
+func (*unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
 	if err := processUsage(int64(os.Getpid()), fields, u); err != nil {
 		return err
 	}
@@ -50,23 +56,23 @@ func (unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
 		if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
 			return OSError(err, "getrusage", "")
 		}
-		readRusage(u, &ru)
+		fillRusage(u, &ru)
 	}
 	return nil
 }
 
-func (unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
+func (*unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
 	return processUsage(pid, fields, u)
 }
 
-func (unixAdapter) ResetSignal(signal int32) error {
+func (*unixAdapter) ResetSignal(signal int32) error {
 	if signal < 0 || signal > lastSignal {
 		return unknownSignal(signal)
 	}
 	return notSupported("sigaction", "macOS gives no system call for it to a program that is not linked to C")
 }
 
-func (unixAdapter) Start(*Command) (Child, error) {
+func (*unixAdapter) Start(*Command) (Child, error) {
 	return nil, notSupported("start job", "jobs are not available on macOS in this version")
 }
 

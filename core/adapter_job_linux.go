@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"libmimir/core/internal/latch"
 	"libmimir/core/internal/procfs"
 	"libmimir/core/internal/rlimit"
 	"libmimir/core/internal/spawn"
@@ -18,7 +19,7 @@ import (
 
 // linuxChild is a command that Linux runs.
 type linuxChild struct {
-	adapter     unixAdapter
+	adapter     *unixAdapter
 	process     spawn.Process
 	tree        *procfs.Tree
 	enforcement map[Limit]Enforcement
@@ -30,7 +31,7 @@ type linuxChild struct {
 
 	// ends are this side's ends of the pipes, by stream; none where there is no pipe.
 	ends   [3]int
-	input  []byte
+	input  *Bytes
 	buffer []byte
 	exited bool
 
@@ -40,8 +41,8 @@ type linuxChild struct {
 
 const (
 	noPipe = -1
-	// pipeBytes is what one reading takes: the size of a pipe.
-	pipeBytes = 64 << 10
+	// pipeBytes is what one reading takes: half of a pipe.
+	pipeBytes = 32 << 10
 	// pollWithoutPIDFD is how often a kernel without process descriptors is asked whether the command has ended.
 	pollWithoutPIDFD = 5 * time.Millisecond
 	// slackBytes covers the kernel's per-CPU counting of resident pages.
@@ -57,7 +58,7 @@ func MemoryBackstop(limit uint64) uint64 {
 }
 
 // jobRlimits are the kernel's limits for a command, and how each of its limits is kept.
-func (a unixAdapter) jobRlimits(c *Command) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
+func (a *unixAdapter) jobRlimits(c *Command) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
 	enforcement := make(map[Limit]Enforcement, len(c.Limits))
 	set := make([]spawn.Rlimit, 0, len(c.Limits))
 	for _, limit := range Limits {
@@ -99,7 +100,7 @@ func (a unixAdapter) jobRlimits(c *Command) ([]spawn.Rlimit, map[Limit]Enforceme
 	return set, enforcement, nil
 }
 
-func (a unixAdapter) Start(c *Command) (Child, error) {
+func (a *unixAdapter) Start(c *Command) (Child, error) {
 	path, err := findProgram(c)
 	if err != nil {
 		return nil, err
@@ -336,8 +337,8 @@ func (l *linuxChild) PassOn(stream Stream, descriptor int64, data []byte) {
 
 // feed writes what the input's pipe takes, and closes it after the last byte or when nobody reads.
 func (l *linuxChild) feed() {
-	for len(l.input) > 0 {
-		n, err := writeWithoutSignal(l.ends[StreamInput], l.input)
+	for len(l.input.Bytes()) > 0 {
+		n, err := writeWithoutSignal(l.ends[StreamInput], l.input.Bytes())
 		if err == unix.EINTR {
 			continue
 		}
@@ -347,9 +348,9 @@ func (l *linuxChild) feed() {
 		if err != nil {
 			break
 		}
-		l.input = l.input[n:]
+		l.input.Take(n)
 	}
-	l.input = nil
+	l.input.Free()
 	l.closeEnd(StreamInput)
 }
 
@@ -496,7 +497,7 @@ func (l *linuxChild) awaitGroup() {
 		if !l.adapter.proc.GroupLives(l.process.PID) {
 			return
 		}
-		time.Sleep(pause)
+		latch.Sleep(pause)
 	}
 }
 
@@ -508,6 +509,9 @@ func (l *linuxChild) closeEnd(stream Stream) {
 }
 
 func (l *linuxChild) closePipes() {
+	if l.input != nil {
+		l.input.Free()
+	}
 	for stream := range l.ends {
 		l.closeEnd(Stream(stream))
 	}

@@ -3,11 +3,9 @@ package core
 import (
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
 	"unsafe"
 
-	"github.com/shirou/gopsutil/v3/host"
 	"golang.org/x/sys/unix"
 
 	"libmimir/core/internal/procfs"
@@ -16,17 +14,19 @@ import (
 
 // unixAdapter is Linux, seen through a /proc.
 type unixAdapter struct {
+	files     string // the root of the file system, "" for the system's own
 	proc      procfs.FS
 	selfStatm *procfs.SelfStatm
 	pageSize  uint64
 }
 
-var native Adapter = newLinuxAdapter("/proc")
+// native is of its own type, so that what is read by it need not be on the heap.
+var native = newLinuxAdapter("")
 
-// newLinuxAdapter reads the /proc at root, which a test replaces.
-func newLinuxAdapter(root string) unixAdapter {
-	proc := procfs.New(root)
-	return unixAdapter{proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize())}
+// newLinuxAdapter reads the files below root, which a test replaces; "" is the system's own.
+func newLinuxAdapter(root string) *unixAdapter {
+	proc := procfs.New(root + "/proc")
+	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize())}
 }
 
 const (
@@ -36,7 +36,7 @@ const (
 	tick       = nanosecondsPerSecond / procfs.TicksPerSecond
 )
 
-func (a unixAdapter) SystemFacts() (SystemFacts, error) {
+func (a *unixAdapter) SystemFacts() (SystemFacts, error) {
 	memory, err := a.proc.Meminfo()
 	if err != nil {
 		return SystemFacts{}, OSError(err, "read /proc/meminfo", "")
@@ -51,15 +51,17 @@ func (a unixAdapter) SystemFacts() (SystemFacts, error) {
 	}, nil
 }
 
-func distribution() (string, error) {
-	name, _, version, err := host.PlatformInformation()
-	if err != nil {
-		return "", OSError(err, "read the distribution's name", "")
+// distribution is PRETTY_NAME of os-release(5). A system without the file is named by its kernel.
+func (a *unixAdapter) distribution() (string, error) {
+	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		if name, err := procfs.ReleaseName(a.files + file); err == nil {
+			return name, nil
+		}
 	}
-	return strings.TrimSpace(name + " " + version), nil
+	return "Linux", nil
 }
 
-func (unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
+func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 	switch limit {
 	case LimitAddressSpace, LimitOpenFiles, LimitFileSize:
 		return EnforcementKernel
@@ -82,7 +84,7 @@ func (unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 }
 
 // enforcement is Supports for one process: root, and who has its capabilities, is exempt from RLIMIT_NPROC.
-func (a unixAdapter) enforcement(pid int64, limit Limit) Enforcement {
+func (a *unixAdapter) enforcement(pid int64, limit Limit) Enforcement {
 	kept := a.Supports(limit, ScopeProcess)
 	if kept == EnforcementKernelPerUser && a.proc.OwnsAllUsers() && rlimit.Exempt(int(pid)) {
 		return EnforcementAdvisory
@@ -90,14 +92,19 @@ func (a unixAdapter) enforcement(pid int64, limit Limit) Enforcement {
 	return kept
 }
 
-func (a unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
+// prepareLimit does what would need what the limit is about to take away.
+func (a *unixAdapter) prepareLimit(limit Limit) {
+	if limit == LimitOpenFiles {
+		_, _ = a.selfStatm.Read() // opens the descriptor that it keeps
+	}
+}
+
+func (a *unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
 	*u = Usage{}
 	if fields&(UsageMemory|UsageCPU) != 0 {
-		var ru unix.Rusage
-		if _, _, errno := syscall.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_SELF, uintptr(unsafe.Pointer(&ru)), 0); errno != 0 {
-			return OSError(errno, "getrusage", "")
+		if err := a.readRusage(u); err != nil {
+			return err
 		}
-		readRusage(u, &ru)
 		u.Fields |= uint32(UsageCPU)
 	}
 	if fields&UsageMemory != 0 {
@@ -120,7 +127,17 @@ func (a unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
 	return a.readDescriptors(0, fields, u)
 }
 
-func (a unixAdapter) readDescriptors(pid int, fields UsageField, u *Usage) error {
+// readRusage fills the fields that getrusage gives.
+func (*unixAdapter) readRusage(u *Usage) error {
+	var ru unix.Rusage
+	if _, _, errno := syscall.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_SELF, uintptr(unsafe.Pointer(&ru)), 0); errno != 0 {
+		return OSError(errno, "getrusage", "")
+	}
+	fillRusage(u, &ru)
+	return nil
+}
+
+func (a *unixAdapter) readDescriptors(pid int, fields UsageField, u *Usage) error {
 	if fields&UsageDescriptors == 0 {
 		return nil
 	}
@@ -136,7 +153,7 @@ func (a unixAdapter) readDescriptors(pid int, fields UsageField, u *Usage) error
 	return nil
 }
 
-func (a unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
+func (a *unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
 	*u = Usage{}
 	stat, err := a.proc.Stat(int(pid))
 	if err != nil {
@@ -181,7 +198,7 @@ type kernelAction struct {
 // goNeeds are the signals by which Go's runtime turns a fault into a panic that can be recovered.
 const goNeeds = 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGBUS-1) | 1<<(unix.SIGFPE-1)
 
-func (unixAdapter) ResetSignal(signal int32) error {
+func (*unixAdapter) ResetSignal(signal int32) error {
 	if signal < 0 || signal > lastSignal {
 		return unknownSignal(signal)
 	}

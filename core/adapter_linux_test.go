@@ -216,6 +216,7 @@ func TestReadingOnesOwnUsageDoesNotAllocate(t *testing.T) {
 	var u Usage
 	require.NoError(t, Native().SelfUsage(UsageMemory|UsageCPU, &u))
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { _ = Native().SelfUsage(UsageMemory|UsageCPU, &u) }))
+	assert.Zero(t, testing.AllocsPerRun(1000, func() { _, _ = MeasureSelf(1, 1) }))
 }
 
 func TestTheSystemIsDescribed(t *testing.T) {
@@ -241,7 +242,7 @@ func TestTheSystemIsDescribed(t *testing.T) {
 }
 
 func TestTheSystemIsReadFromTheRootThatATestGives(t *testing.T) {
-	a := newLinuxAdapter(filepath.Join("internal", "procfs", "testdata", "proc"))
+	a := newLinuxAdapter(filepath.Join("internal", "procfs", "testdata"))
 	facts, err := a.SystemFacts()
 	require.NoError(t, err)
 	assert.EqualValues(t, 24689836<<10, facts.TotalMemoryBytes)
@@ -251,6 +252,9 @@ func TestTheSystemIsReadFromTheRootThatATestGives(t *testing.T) {
 	assert.EqualValues(t, 2100<<10, u.PeakResidentBytes)
 	assert.EqualValues(t, 100e6, u.UserTimeNs)
 	assert.EqualValues(t, 3, u.Descriptors)
+	name, err := a.SystemText(SystemDistribution)
+	require.NoError(t, err)
+	assert.Equal(t, "Debian GNU/Linux 12 (bookworm)", name)
 }
 
 func TestAGroupIsCreatedAndKilled(t *testing.T) {

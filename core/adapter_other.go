@@ -11,7 +11,8 @@ import (
 // otherAdapter is a system that the library has no adapter for: what gopsutil reads, and nothing else.
 type otherAdapter struct{}
 
-var native Adapter = otherAdapter{}
+// native is of its own type, so that what is read by it need not be on the heap.
+var native = otherAdapter{}
 
 func (otherAdapter) SystemFacts() (SystemFacts, error) {
 	return systemFacts(PlatformOther, os.Getpagesize())

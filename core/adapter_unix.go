@@ -57,7 +57,7 @@ func rlimitsOf(pid int64, limit Limit) ([]int, error) {
 	return resources, nil
 }
 
-func (a unixAdapter) Limit(pid int64, limit Limit) (LimitValue, error) {
+func (a *unixAdapter) Limit(pid int64, limit Limit) (LimitValue, error) {
 	resources, err := rlimitsOf(pid, limit)
 	if err != nil {
 		return LimitValue{}, err
@@ -66,12 +66,15 @@ func (a unixAdapter) Limit(pid int64, limit Limit) (LimitValue, error) {
 	if err != nil {
 		return LimitValue{}, OSError(err, "getrlimit", "%s of process %d", limit, pid)
 	}
+	if pid == 0 || pid == int64(unix.Getpid()) {
+		soft, hard = ownLimits.asked(limit, kernelLimit{soft, hard})
+	}
 	value := LimitValue{Soft: fromRlimit(limit, soft), Hard: fromRlimit(limit, hard)}
 	value.Enforcement = a.enforcement(pid, limit)
 	return value, nil
 }
 
-func (a unixAdapter) SetLimit(pid int64, limit Limit, soft, hard uint64) (Enforcement, error) {
+func (a *unixAdapter) SetLimit(pid int64, limit Limit, soft, hard uint64) (Enforcement, error) {
 	resources, err := rlimitsOf(pid, limit)
 	if err != nil {
 		return EnforcementNone, err
@@ -81,7 +84,13 @@ func (a unixAdapter) SetLimit(pid int64, limit Limit, soft, hard uint64) (Enforc
 			Amount(limit, soft), Amount(limit, hard))
 	}
 	newSoft, newHard := toRlimit(limit, soft), toRlimit(limit, hard)
-	if err := rlimit.Set(int(pid), resources[0], newSoft, newHard); err != nil {
+	a.prepareLimit(limit)
+	if pid == 0 || pid == int64(unix.Getpid()) {
+		err = ownLimits.set(limit, resources[0], newSoft, newHard)
+	} else {
+		err = rlimit.Set(int(pid), resources[0], newSoft, newHard)
+	}
+	if err != nil {
 		return EnforcementNone, refusedLimit(pid, limit, resources[0], newHard, err)
 	}
 	for _, advisory := range resources[1:] {
@@ -95,11 +104,29 @@ func (a unixAdapter) SetLimit(pid int64, limit Limit, soft, hard uint64) (Enforc
 	return a.enforcement(pid, limit), nil
 }
 
+// set sets a limit of this process.
+func (t *ownLimitTable) set(limit Limit, resource int, soft, hard uint64) error {
+	presentSoft, presentHard, err := rlimit.Get(0, resource)
+	if err != nil {
+		return err
+	}
+	planned := t.plan(limit, kernelLimit{presentSoft, presentHard}, kernelLimit{soft, hard})
+	if err := rlimit.Set(0, resource, planned.soft, planned.hard); err != nil {
+		return err
+	}
+	t.note(limit, kernelLimit{soft, hard}, planned)
+	return nil
+}
+
 // refusedLimit explains a failed setrlimit: above the hard limit it says what was asked and what is allowed.
 func refusedLimit(pid int64, limit Limit, resource int, asked uint64, cause error) error {
 	e := OSError(cause, "setrlimit", "%s of process %d", limit, pid)
 	if cause == unix.EPERM {
-		if _, most, err := rlimit.Get(int(pid), resource); err == nil && asked > most {
+		if present, most, err := rlimit.Get(int(pid), resource); err == nil {
+			_, most = ownLimits.asked(limit, kernelLimit{present, most})
+			if asked <= most {
+				return e
+			}
 			e.Status = StatusELIMIT
 			e.Text = limit.String() + ": " + Amount(limit, fromRlimit(limit, asked)) + " was asked, the hard limit allows " +
 				Amount(limit, fromRlimit(limit, most))
@@ -108,7 +135,7 @@ func refusedLimit(pid int64, limit Limit, resource int, asked uint64, cause erro
 	return e
 }
 
-func (unixAdapter) CreateGroup() (int64, error) {
+func (*unixAdapter) CreateGroup() (int64, error) {
 	// A group's leader stays so; setpgid of a session's leader is refused, and it leads its group unless it was moved.
 	self := unix.Getpid()
 	if unix.Getpgrp() == self {
@@ -120,7 +147,7 @@ func (unixAdapter) CreateGroup() (int64, error) {
 	return int64(self), nil
 }
 
-func (unixAdapter) KillGroup(group int64, signal int32) error {
+func (*unixAdapter) KillGroup(group int64, signal int32) error {
 	if group < 1 || checkPID(group) != nil {
 		return Errorf(StatusEINVAL, "check process group", "%d is not a process group", group)
 	}
@@ -137,7 +164,7 @@ func unknownSignal(signal int32) error {
 	return Errorf(StatusEINVAL, "check signal", "%d is not a signal", signal)
 }
 
-func (unixAdapter) SystemText(item SystemText) (string, error) {
+func (a *unixAdapter) SystemText(item SystemText) (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return "", OSError(err, "uname", "")
@@ -152,15 +179,15 @@ func (unixAdapter) SystemText(item SystemText) (string, error) {
 	case SystemHostname:
 		return unix.ByteSliceToString(u.Nodename[:]), nil
 	case SystemDistribution:
-		return distribution()
+		return a.distribution()
 	}
 	return "", unknownText(item)
 }
 
 func usableCPUs() uint32 { return uint32(runtime.NumCPU()) }
 
-// readRusage fills the fields that getrusage gives for the caller.
-func readRusage(u *Usage, ru *unix.Rusage) {
+// fillRusage fills the fields that getrusage gives for the caller.
+func fillRusage(u *Usage, ru *unix.Rusage) {
 	u.UserTimeNs = uint64(ru.Utime.Nano())
 	u.SystemTimeNs = uint64(ru.Stime.Nano())
 	u.PeakResidentBytes = uint64(ru.Maxrss) * maxrssUnit

@@ -11,7 +11,8 @@ import (
 
 type windowsAdapter struct{}
 
-var native Adapter = windowsAdapter{}
+// native is of its own type, so that what is read by it need not be on the heap.
+var native = windowsAdapter{}
 
 func (windowsAdapter) SystemFacts() (SystemFacts, error) {
 	return systemFacts(PlatformWindows, os.Getpagesize())

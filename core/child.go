@@ -12,8 +12,8 @@ type Command struct {
 	Dir string
 	// Streams says where standard input, output and error lead.
 	Streams [3]StreamTarget
-	// Input is what standard input gives when its mode is ModeCapture.
-	Input []byte
+	// Input is what standard input gives when its mode is ModeCapture. It belongs to the child from the start on.
+	Input *Bytes
 	// Limits are the limits of the job, by limit; those that are absent are not set.
 	Limits map[Limit]uint64
 }

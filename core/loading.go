@@ -1,6 +1,14 @@
 package core
 
+// What the C interface tells the adapter as the library is loaded into a host's process.
+
 // RestoreFileLimit undoes what Go's package syscall does to the limit of open files as a program starts: it raises the soft
 // limit to the hard one, in the host's process. before gives the limit that the host had. Children started later get
 // the host's limit too, since package syscall then forgets its own.
 func RestoreFileLimit(before func() (soft, hard uint64)) { restoreFileLimit(before) }
+
+// CountReserve tells how much of the process's address space and data the library itself has taken, in bytes. A limit that
+// the process sets on itself is the host's: the reserve is added to it, so that the host has what it asked for.
+func CountReserve(taken func() (addressSpace, data uint64)) { reserve = taken }
+
+var reserve = func() (addressSpace, data uint64) { return 0, 0 }

@@ -180,7 +180,7 @@ func (windowsRules) Join(parts ...string) string {
 			}
 			root, rest = r, p
 			continue
-		case d != "" && strings.ToLower(d) != strings.ToLower(drive):
+		case d != "" && !strings.EqualFold(d, drive):
 			drive, root, rest = d, r, p
 			continue
 		case d != "": // the same drive, perhaps in another case

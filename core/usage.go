@@ -64,6 +64,15 @@ type Measure struct {
 	PeakMemoryBytes uint64
 }
 
+// MeasureSelf reads the caller's own use and holds it against limits: 0 means that there is no limit. It does not allocate.
+func MeasureSelf(memoryLimit, cpuLimitSeconds uint64) (Measure, error) {
+	var u Usage
+	if err := native.SelfUsage(UsageMemory|UsageCPU, &u); err != nil {
+		return Measure{}, err
+	}
+	return MeasureAgainst(&u, memoryLimit, cpuLimitSeconds), nil
+}
+
 // MeasureAgainst holds a reading against limits: 0 means that there is no limit.
 func MeasureAgainst(u *Usage, memoryLimit, cpuLimitSeconds uint64) Measure {
 	m := Measure{

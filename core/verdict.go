@@ -22,7 +22,8 @@ const (
 	ReasonProcesses Reason = 6
 	// ReasonKilled means that the caller ended it.
 	ReasonKilled Reason = 7
-	// ReasonFailed means that it could not be started, or that its end could not be observed.
+	// ReasonFailed means that it could not be watched to its end: the host reaped the process, or had no memory left to keep
+	// its output.
 	ReasonFailed Reason = 8
 )
 

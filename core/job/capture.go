@@ -1,25 +1,25 @@
 package job
 
+import "libmimir/core"
+
 // capture keeps what a job has written to one stream until it is read, or passes it on.
 type capture struct {
-	// passOn is the descriptor that the stream leads to, or noDescriptor for one that is kept.
+	// passOn is the descriptor that the stream leads to, noDescriptor for one that is kept, or discarded.
 	passOn int64
-	data   []byte
-	read   int // how much of it has been
+	kept   core.Bytes
 }
 
-const noDescriptor = -1
-
-func (c *capture) write(data []byte) { c.data = append(c.data, data...) }
+const (
+	noDescriptor = -1
+	discarded    = -2
+)
 
 // take moves what fits to b. With an empty b it tells how much there is.
 func (c *capture) take(b []byte) int {
 	if len(b) == 0 {
-		return len(c.data) - c.read
+		return len(c.kept.Bytes())
 	}
-	n := copy(b, c.data[c.read:])
-	if c.read += n; c.read == len(c.data) {
-		c.data, c.read = nil, 0
-	}
+	n := copy(b, c.kept.Bytes())
+	c.kept.Take(n)
 	return n
 }

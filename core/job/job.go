@@ -29,9 +29,9 @@ type Job struct {
 	// returnOnSignal makes a wait return when a signal arrives at its thread.
 	returnOnSignal bool
 
-	// watching is held by whoever watches the child. done is closed when the verdict is there.
+	// watching is held by whoever watches the child. done is opened when the verdict is there.
 	watching sync.Mutex
-	done     chan struct{}
+	done     core.Latch
 	watch    watch
 }
 
@@ -44,11 +44,15 @@ const (
 	failed
 )
 
-// New makes a job of a command, the program and its arguments, in an environment of strings "NAME=value"; nil is the caller's.
-func New(a core.Adapter, args, env []string) (*Job, error) {
-	if env == nil {
-		env = os.Environ()
-	}
+// ReserveWatcher and ReleaseWatcher bracket the life of a command: while it lives, a goroutine may be left behind to watch it,
+// which takes a thread. A host that may run out of threads makes ReserveWatcher fail when there is none left.
+var (
+	ReserveWatcher = func() error { return nil }
+	ReleaseWatcher = func() {}
+)
+
+// New makes a job of a command: the program and its arguments.
+func New(a core.Adapter, args []string) (*Job, error) {
 	if len(args) == 0 || args[0] == "" {
 		return nil, core.Errorf(core.StatusEINVAL, "check command", "the command is empty")
 	}
@@ -58,8 +62,8 @@ func New(a core.Adapter, args, env []string) (*Job, error) {
 		}
 	}
 	return &Job{
-		adapter: a, done: make(chan struct{}),
-		command: core.Command{Args: args, Env: env, Limits: map[core.Limit]uint64{}},
+		adapter: a,
+		command: core.Command{Args: args, Limits: map[core.Limit]uint64{}},
 	}, nil
 }
 
@@ -110,7 +114,10 @@ func (j *Job) SetDirectory(path string) error {
 	})
 }
 
-// SetEnvironment sets the whole environment: strings "NAME=value".
+// HostEnvironment is the environment of jobs that are given none: strings "NAME=value".
+var HostEnvironment = os.Environ
+
+// SetEnvironment sets the whole environment: strings "NAME=value". Without it a job has HostEnvironment, as it is at the start.
 func (j *Job) SetEnvironment(variables []string) error {
 	return j.prepare(func() error {
 		for _, variable := range variables {
@@ -121,15 +128,24 @@ func (j *Job) SetEnvironment(variables []string) error {
 				return err
 			}
 		}
+		if variables == nil {
+			variables = []string{}
+		}
 		j.command.Env = variables
 		return nil
 	})
 }
 
-// SetInput gives the command bytes to read on its standard input.
+// SetInput gives the command a copy of bytes to read on its standard input.
 func (j *Job) SetInput(input []byte) error {
 	return j.prepare(func() error {
-		j.command.Input = input
+		if j.command.Input != nil {
+			j.command.Input.Free()
+		}
+		j.command.Input = &core.Bytes{}
+		if err := j.command.Input.Append(input); err != nil {
+			return err
+		}
 		j.command.Streams[core.StreamInput] = core.StreamTarget{Mode: core.ModeCapture}
 		return nil
 	})
@@ -185,10 +201,17 @@ func (j *Job) Run(timeout time.Duration) (core.Verdict, error) {
 func (j *Job) start() error {
 	return j.prepare(func() error {
 		command := j.command
+		if command.Env == nil {
+			command.Env = HostEnvironment()
+		}
 		j.output = captures(&command)
+		if err := ReserveWatcher(); err != nil {
+			return err
+		}
 		now := time.Now()
 		child, err := j.adapter.Start(&command)
 		if err != nil {
+			ReleaseWatcher()
 			j.state = failed
 			return err
 		}
@@ -212,6 +235,9 @@ func captures(command *core.Command) (kept [3]*capture) {
 		switch {
 		case target.Mode == core.ModeCapture:
 			kept[stream] = &capture{passOn: noDescriptor}
+		case limited && target.Mode == core.ModeNull:
+			kept[stream] = &capture{passOn: discarded}
+			target.Mode = core.ModeCapture
 		case limited && target.Mode == core.ModeInherit:
 			kept[stream] = &capture{passOn: int64(stream)}
 			target.Mode = core.ModeCapture
@@ -229,10 +255,8 @@ func (j *Job) Wait(timeout time.Duration) (core.Verdict, error) {
 	if err := j.needStarted(); err != nil {
 		return core.Verdict{}, err
 	}
-	select {
-	case <-j.done:
+	if j.done.IsOpen() {
 		return j.verdict, nil
-	default:
 	}
 	if timeout <= 0 {
 		return core.Verdict{}, stillRunning
@@ -240,16 +264,12 @@ func (j *Job) Wait(timeout time.Duration) (core.Verdict, error) {
 	if j.watching.TryLock() {
 		return j.watchInline(timeout)
 	}
-	if timeout == Forever {
-		<-j.done
+	switch j.done.Wait(timeout, j.returnOnSignal) {
+	case core.StatusOK:
 		return j.verdict, nil
-	}
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	select {
-	case <-j.done:
-		return j.verdict, nil
-	case <-timer.C:
+	case core.StatusEINTR:
+		return core.Verdict{}, interrupted
+	default:
 		return core.Verdict{}, stillRunning
 	}
 }
@@ -261,11 +281,9 @@ var (
 
 // watchInline watches from the caller and hands over to a goroutine when it stops early.
 func (j *Job) watchInline(timeout time.Duration) (core.Verdict, error) {
-	select {
-	case <-j.done: // ended between the look and the lock
+	if j.done.IsOpen() { // ended between the look and the lock
 		j.watching.Unlock()
 		return j.verdict, nil
-	default:
 	}
 	until := j.watch.never
 	if timeout < Forever-time.Since(j.started) {
@@ -390,6 +408,9 @@ func (j *Job) Read(stream core.Stream, b []byte) (int, error) {
 func (j *Job) Close() error {
 	j.mu.Lock()
 	if j.closed || j.state == prepared || j.state == failed {
+		if j.command.Input != nil {
+			j.command.Input.Free()
+		}
 		j.closed = true
 		j.mu.Unlock()
 		return nil
@@ -402,6 +423,13 @@ func (j *Job) Close() error {
 	for {
 		if _, err := j.Wait(Forever); err == nil {
 			break
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, c := range j.output {
+		if c != nil {
+			c.kept.Free()
 		}
 	}
 	return j.child.Close()

@@ -20,7 +20,7 @@ import (
 
 func newJob(t *testing.T, args ...string) *Job {
 	t.Helper()
-	j, err := New(core.Native(), args, nil)
+	j, err := New(core.Native(), args)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, j.Close()) })
 	return j
@@ -247,6 +247,13 @@ func TestAnOutputLimitHoldsForOutputThatIsNotCaptured(t *testing.T) {
 	assert.EqualValues(t, 12_345, st.Size())
 }
 
+func TestAnOutputLimitHoldsForOutputThatIsThrownAway(t *testing.T) {
+	j := newJob(t, "yes")
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeNull, 0))
+	require.NoError(t, j.SetLimit(core.LimitOutput, 1<<20))
+	assert.Equal(t, core.ReasonOutput, run(t, j).Reason)
+}
+
 func TestACommandWithMoreProcessesThanItsLimitIsEndedForIt(t *testing.T) {
 	j := newJob(t, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done; wait")
 	require.NoError(t, j.SetLimit(core.LimitProcesses, 5))
@@ -368,7 +375,7 @@ func TestManyWaitersGetTheSameVerdict(t *testing.T) {
 }
 
 func TestCloseEndsAJobThatRuns(t *testing.T) {
-	j, err := New(core.Native(), []string{"sleep", "60"}, nil)
+	j, err := New(core.Native(), []string{"sleep", "60"})
 	require.NoError(t, err)
 	require.NoError(t, j.Start())
 	pid, err := j.PID()
@@ -415,7 +422,7 @@ func TestWhatCannotBeStartedSaysWhy(t *testing.T) {
 
 func TestBadPreparationIsRefusedAndChangesNothing(t *testing.T) {
 	for _, args := range [][]string{nil, {""}, {"a\x00b"}} {
-		_, err := New(core.Native(), args, nil)
+		_, err := New(core.Native(), args)
 		assert.ErrorIs(t, err, core.StatusEINVAL, "%q", args)
 	}
 	j := newJob(t, "true")
@@ -469,7 +476,7 @@ func TestManyJobsLeaveNothingBehind(t *testing.T) {
 		return len(entries)
 	}
 	one := func(i int) {
-		j, err := New(core.Native(), []string{"sh", "-c", "echo $0; exit $0", strconv.Itoa(i % 200)}, nil)
+		j, err := New(core.Native(), []string{"sh", "-c", "echo $0; exit $0", strconv.Itoa(i % 200)})
 		assert.NoError(t, err)
 		assert.NoError(t, j.SetStream(core.StreamOutput, core.ModeCapture, 0))
 		v, err := j.Run(Forever)

@@ -192,7 +192,7 @@ func (j *Job) keep(stream core.Stream, data []byte) {
 
 func (j *Job) store(stream core.Stream, data []byte) {
 	c := j.output[stream]
-	if c == nil {
+	if c == nil || c.passOn == discarded {
 		return
 	}
 	if c.passOn != noDescriptor {
@@ -200,8 +200,11 @@ func (j *Job) store(stream core.Stream, data []byte) {
 		return
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	c.write(data)
+	err := c.kept.Append(data)
+	j.mu.Unlock()
+	if err != nil { // no memory to keep it in
+		_ = j.end(core.ReasonFailed)
+	}
 }
 
 // finish ends what is left of the tree and writes the verdict.
@@ -236,6 +239,7 @@ func (j *Job) finish() {
 			v.Reason = core.ReasonFailed
 		}
 	}
+	ReleaseWatcher()
 	j.verdict, j.state = v, ended
-	close(j.done)
+	j.done.Open()
 }

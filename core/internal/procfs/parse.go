@@ -18,13 +18,20 @@ func number(b []byte) (n uint64, rest []byte, ok bool) {
 
 // ParseStatm reads the text of a statm file: seven numbers, the fifth and the last always 0 since Linux 2.6.
 func ParseStatm(b []byte) (s Statm, ok bool) {
-	var fields [7]uint64
-	for i := range fields {
-		if fields[i], b, ok = number(b); !ok {
+	var fields [8]uint64
+	field, digits := 0, false
+	for _, c := range b {
+		switch {
+		case c-'0' <= 9:
+			fields[field&7] = fields[field&7]*10 + uint64(c-'0')
+			digits = true
+		case (c == ' ' || c == '\n') && digits && field < 7:
+			field, digits = field+1, false
+		default:
 			return Statm{}, false
 		}
 	}
-	if fields[4] != 0 || fields[6] != 0 || len(b) != 1 || b[0] != '\n' {
+	if field != 7 || digits || fields[4]|fields[6] != 0 || b[len(b)-1] != '\n' {
 		return Statm{}, false
 	}
 	return Statm{Size: fields[0], Resident: fields[1], Shared: fields[2]}, true

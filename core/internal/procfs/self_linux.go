@@ -24,8 +24,8 @@ type SelfStatm struct {
 
 const (
 	noDescriptor = -1
-	// keptAbove keeps the descriptor away from the numbers that a program closes, counts and reuses; the limit on open
-	// files must leave that much room.
+	// keptAbove keeps the descriptor away from the numbers that a program closes, counts and reuses, where the limit on
+	// open files leaves that much room.
 	keptAbove = 192
 )
 
@@ -94,9 +94,10 @@ func (s *SelfStatm) reopen() (Statm, bool) {
 		return Statm{}, false
 	}
 	fd, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, low, unix.F_DUPFD_CLOEXEC, keptAbove)
-	syscall.RawSyscall(unix.SYS_CLOSE, low, 0, 0)
-	if errno != 0 {
-		return Statm{}, false
+	if errno != 0 { // the limit on open files leaves no room up there
+		fd = low
+	} else {
+		syscall.RawSyscall(unix.SYS_CLOSE, low, 0, 0)
 	}
 	statm, ok := s.pread(fd)
 	if ok {

@@ -1,0 +1,53 @@
+package latch
+
+import (
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Latch is closed at first, and is opened once. Its zero value is closed.
+type Latch struct{ open atomic.Uint32 }
+
+const (
+	futexWaitPrivate = 128
+	futexWakePrivate = 129
+	everyone         = 1<<31 - 1
+)
+
+// Open lets everybody through.
+func (l *Latch) Open() {
+	l.open.Store(1)
+	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.open)), futexWakePrivate, everyone, 0, 0, 0)
+}
+
+// IsOpen reports whether it has been opened.
+func (l *Latch) IsOpen() bool { return l.open.Load() == 1 }
+
+// Wait waits until it is open, for timeout at most. Where signals are not to end the wait, they do not.
+func (l *Latch) Wait(timeout time.Duration, interruptible bool) Outcome {
+	end := time.Now().Add(timeout)
+	for !l.IsOpen() {
+		left := time.Until(end)
+		if left <= 0 {
+			return TimedOut
+		}
+		ts := unix.NsecToTimespec(int64(left))
+		_, _, errno := syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.open)), futexWaitPrivate, 0,
+			uintptr(unsafe.Pointer(&ts)), 0, 0)
+		if errno == unix.EINTR && interruptible && !l.IsOpen() {
+			return Interrupted
+		}
+	}
+	return Opened
+}
+
+// Sleep sleeps.
+func Sleep(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	for unix.Nanosleep(&ts, &ts) == unix.EINTR {
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package offheap
+
+func remap(old []byte, size int) ([]byte, error) {
+	b := make([]byte, size)
+	copy(b, old)
+	return b, nil
+}
+
+func unmap([]byte) {}

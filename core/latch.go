@@ -1,0 +1,23 @@
+package core
+
+import (
+	"time"
+
+	"libmimir/core/internal/latch"
+)
+
+// Latch lets goroutines wait for something that happens once, without a timer of Go's: see its package.
+type Latch struct{ latch.Latch }
+
+// Wait waits until the latch is open, for timeout at most: StatusETIMEDOUT. With interruptible, a signal that arrives at the
+// waiting thread ends the wait too, where the platform can tell: StatusEINTR.
+func (l *Latch) Wait(timeout time.Duration, interruptible bool) Status {
+	switch l.Latch.Wait(timeout, interruptible) {
+	case latch.Opened:
+		return StatusOK
+	case latch.Interrupted:
+		return StatusEINTR
+	default:
+		return StatusETIMEDOUT
+	}
+}
