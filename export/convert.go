@@ -1,6 +1,7 @@
 package main
 
 // #include <stdlib.h>
+// #include <string.h>
 // #include "libmimir.h"
 // #include "internal.h"
 // extern char **environ;
@@ -18,8 +19,11 @@ import (
 const ok = C.int32_t(core.StatusOK)
 
 const (
-	// maxCount is the most strings that a list may hold; maxBytes the most bytes of a buffer: what a pointer can span.
+	// maxCount is the most strings that a list may hold, maxText the most bytes that they may have together: what Linux
+	// takes for a command by default.
 	maxCount = 1 << 16
+	maxText  = 2 << 20
+	// maxBytes is the most bytes of a buffer: what a pointer can span.
 	maxBytes = 1 << 47
 )
 
@@ -29,10 +33,17 @@ func fail(err error) C.int32_t {
 	if !errors.As(err, &e) {
 		e = core.OSError(err, "call", "")
 	}
-	step, text := C.CString(e.Step), C.CString(e.Text)
-	defer C.free(unsafe.Pointer(step))
-	defer C.free(unsafe.Pointer(text))
-	return C.mimir_error_set(C.int32_t(e.Status), C.int32_t(e.OSCode), step, text)
+	// C.CString would end the process where there is no memory for a copy.
+	var step, text [512]byte
+	copyText(step[:], e.Step)
+	copyText(text[:], e.Text)
+	return C.mimir_error_set(C.int32_t(e.Status), C.int32_t(e.OSCode), (*C.char)(unsafe.Pointer(&step)), (*C.char)(unsafe.Pointer(&text)))
+}
+
+// copyText copies what fits before a final zero.
+func copyText(to []byte, text string) {
+	n := copy(to[:len(to)-1], text)
+	to[n] = 0
 }
 
 // null is the failure of a pointer that must not be NULL.
@@ -86,13 +97,34 @@ func textList(name string, list **C.char, count C.uint64_t) ([]string, C.int32_t
 		return nil, null(name)
 	}
 	texts := make([]string, count)
+	room := maxText
 	for i, p := range unsafe.Slice(list, int(count)) {
 		if p == nil {
 			return nil, null(fmt.Sprintf("%s[%d]", name, i))
 		}
-		texts[i] = C.GoString(p)
+		n := int(C.strnlen(p, C.size_t(room+1)))
+		if room -= n; room < 0 {
+			return nil, tooLong(name)
+		}
+		texts[i] = C.GoStringN(p, C.int(n))
 	}
 	return texts, ok
+}
+
+// text copies a string that must not be NULL.
+func text(name string, p *C.char) (string, C.int32_t) {
+	list, st := textList(name, &p, 1)
+	if st != ok {
+		if p == nil {
+			return "", null(name)
+		}
+		return "", st
+	}
+	return list[0], ok
+}
+
+func tooLong(name string) C.int32_t {
+	return fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: more than %d bytes", name, maxText))
 }
 
 // bytesOf is a view of the caller's memory.

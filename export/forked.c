@@ -166,6 +166,28 @@ static int get_rlimit(int64_t pid, int resource, uint64_t *soft, uint64_t *hard)
     return 0;
 }
 
+/* How a limit of this process was asked for before the fork, and the kernel's value that came of it. */
+static struct {
+    uint64_t asked[2], kernel[2];
+    int noted;
+} notes[sizeof limits / sizeof *limits];
+
+void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard) {
+    for (size_t row = 0; row < sizeof limits / sizeof *limits; row++) {
+        if (limits[row].limit != limit) continue;
+        notes[row].noted = get_rlimit(0, limits[row].resource, &notes[row].kernel[0], &notes[row].kernel[1]) == 0;
+        notes[row].asked[0] = soft;
+        notes[row].asked[1] = hard;
+    }
+}
+
+/* What stands for the kernel's value of this process: what was asked for, if nobody has changed it since. */
+static void as_asked(size_t row, uint64_t *soft, uint64_t *hard) {
+    if (!notes[row].noted || notes[row].kernel[0] != *soft || notes[row].kernel[1] != *hard) return;
+    *soft = to_rlimit(limits[row].limit, notes[row].asked[0]);
+    *hard = to_rlimit(limits[row].limit, notes[row].asked[1]);
+}
+
 static ssize_t read_file(const char *path, char *bytes, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return -1;
@@ -257,6 +279,7 @@ int32_t mimir_forked_limit_get(int64_t pid, int32_t limit, uint64_t *soft, uint6
         add_limit(&t, row, pid);
         return os_error(error, "getrlimit", &t);
     }
+    if (pid == 0 || pid == getpid()) as_asked(row, &value, &most);
     if (soft) *soft = from_rlimit(limit, value);
     if (hard) *hard = from_rlimit(limit, most);
     if (enforcement) *enforcement = enforcement_of(pid, limit);

@@ -9,6 +9,7 @@
 int32_t mimir_forked_version(char *buffer, uint64_t length, uint64_t *needed);
 int32_t mimir_forked_abi(uint32_t *abi);
 int32_t mimir_forked_last_error(mimir_error *error);
+int32_t mimir_forked_library_reload(uint64_t *handle);
 int32_t mimir_forked_limit_set(int64_t pid, int32_t limit, uint64_t soft, uint64_t hard,
                                int32_t *enforcement);
 int32_t mimir_forked_limit_get(int64_t pid, int32_t limit, uint64_t *soft, uint64_t *hard,

@@ -15,9 +15,22 @@ void mimir_gate_install(void);
 int32_t mimir_error_set(int32_t status, int32_t os_code, const char *step, const char *text);
 int32_t mimir_error_copy(mimir_error *error);
 
-/* load.c: called by Go's own initialization, once the host's limits are as they were. */
+/* load.c: called by Go's own initialization, once the host's limits are as they were and the runtime is warm. */
 void mimir_load_ready(void);
 /* The soft and hard RLIMIT_NOFILE that the host had before Go's runtime changed them. */
 void mimir_load_files(uint64_t *soft, uint64_t *hard);
+/* What RLIMIT_AS and RLIMIT_DATA count of this process now, in bytes; 0 where that cannot be read. */
+struct mimir_memory {
+    uint64_t address_space, data;
+};
+struct mimir_memory mimir_load_memory(void);
+/* What the library took at load of what RLIMIT_AS and RLIMIT_DATA count, in bytes: it is not the host's use. */
+void mimir_load_reserve(uint64_t *address_space, uint64_t *data);
+
+/* threads.c: whether n more threads can be started now. */
+int mimir_threads_possible(int n);
+
+/* forked.c: remembers how a limit of this process was asked for: the kernel's value holds the library's reserve too. */
+void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard);
 
 #endif

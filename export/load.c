@@ -5,26 +5,56 @@
 #if defined(__linux__)
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
-#include <stddef.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+static struct mimir_memory memory_before, reserve;
 static struct rlimit files;
 static struct sigaction before[_NSIG];
 static int known[_NSIG];
+static sigset_t mask;
 static sem_t ready;
 
 /* Go turns these into panics, which the library makes a status of; without them a fault of its own would be the host's
  * death. For faults elsewhere it calls the handler that was there before. */
 static int needed_by_go(int sig) { return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE; }
 
+/* Reads fields 1 and 6 of /proc/self/statm. */
+struct mimir_memory mimir_load_memory(void) {
+    struct mimir_memory m = {0, 0};
+    char bytes[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return m;
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    close(fd);
+    uint64_t fields[7] = {0}, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    for (ssize_t i = 0, field = 0; i < n && field < 7; i++) {
+        if (bytes[i] == ' ')
+            field++;
+        else if (bytes[i] >= '0' && bytes[i] <= '9')
+            fields[field] = fields[field] * 10 + (uint64_t)(bytes[i] - '0');
+    }
+    m.address_space = fields[0] * page;
+    m.data = fields[5] * page;
+    return m;
+}
+
 /* Runs before Go's own constructor, which has no priority. */
 __attribute__((constructor(101))) static void save(void) {
+    sigset_t all;
+    memory_before = mimir_load_memory();
     getrlimit(RLIMIT_NOFILE, &files);
     for (int sig = 1; sig < _NSIG; sig++) known[sig] = sigaction(sig, NULL, &before[sig]) == 0;
     sem_init(&ready, 0, 0);
     mimir_gate_install();
+    /* Go's threads inherit the mask of this one: the host's signals are for the host's threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
 }
 
 /* Runs after it, being later in the link. */
@@ -34,6 +64,10 @@ __attribute__((constructor)) static void restore(void) {
     }
     for (int sig = 1; sig < _NSIG; sig++)
         if (known[sig] && !needed_by_go(sig)) sigaction(sig, &before[sig], NULL);
+    struct mimir_memory now = mimir_load_memory();
+    if (now.address_space > memory_before.address_space) reserve.address_space = now.address_space - memory_before.address_space;
+    if (now.data > memory_before.data) reserve.data = now.data - memory_before.data;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 void mimir_load_ready(void) { sem_post(&ready); }
@@ -41,6 +75,11 @@ void mimir_load_ready(void) { sem_post(&ready); }
 void mimir_load_files(uint64_t *soft, uint64_t *hard) {
     *soft = files.rlim_cur;
     *hard = files.rlim_max;
+}
+
+void mimir_load_reserve(uint64_t *address_space, uint64_t *data) {
+    *address_space = reserve.address_space;
+    *data = reserve.data;
 }
 
 #else

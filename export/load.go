@@ -3,7 +3,12 @@ package main
 // #include "internal.h"
 import "C"
 
-import "libmimir/core"
+import (
+	"runtime"
+	"runtime/debug"
+
+	"libmimir/core"
+)
 
 // The last of Go's initializations: package syscall has raised the limit of open files by now.
 func init() {
@@ -12,5 +17,43 @@ func init() {
 		C.mimir_load_files(&s, &h)
 		return uint64(s), uint64(h)
 	})
+	core.CountReserve(func() (addressSpace, data uint64) {
+		var a, d C.uint64_t
+		C.mimir_load_reserve(&a, &d)
+		return uint64(a), uint64(d)
+	})
+	warmUp()
 	C.mimir_load_ready()
+}
+
+const (
+	// mostCPUs bounds how much of Go runs at once, and so how many threads it can want: calls are short.
+	mostCPUs = 4
+	// spareThreads are for the scheduler's own work beside the goroutines that run.
+	spareThreads = 2
+	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 2.5 MB,
+	// is how much garbage comes together before it is collected. The collector's scavenger stays asleep as long as what is
+	// free is less than a tenth of what is in use. Awake it would use a timer, and so open two descriptors in the host's
+	// process.
+	ballastBytes   = 128 << 20
+	garbagePercent = 2
+	// spareBytes is mapped beyond that, and more than garbage and handles come to.
+	spareBytes = 12 << 20
+)
+
+var ballast []byte
+
+// warmUp makes the runtime take now what it would take later: threads and mapped memory. The host may come to a limit of
+// either, also by limiting itself, and the runtime's answer to a refusal is to end the process.
+func warmUp() {
+	if runtime.GOMAXPROCS(0) > mostCPUs {
+		runtime.GOMAXPROCS(mostCPUs)
+	}
+	reserveThreads(runtime.GOMAXPROCS(0) + spareThreads)
+	debug.SetGCPercent(-1)
+	ballast = make([]byte, ballastBytes)
+	spare := make([]byte, spareBytes)
+	runtime.KeepAlive(spare)
+	debug.FreeOSMemory()
+	debug.SetGCPercent(garbagePercent)
 }

@@ -5,6 +5,7 @@ package main
 import "C"
 
 import (
+	"unicode/utf8"
 	"unsafe"
 
 	"libmimir/core"
@@ -24,10 +25,11 @@ func mimirgo_path_normalize(flavour C.int32_t, path *C.char, buffer *C.char, len
 	if st != ok {
 		return st
 	}
-	if path == nil {
-		return null("path")
+	p, st := text("path", path)
+	if st != ok {
+		return st
 	}
-	return writeText(rules.Normalize(C.GoString(path)), buffer, length, needed)
+	return writeText(rules.Normalize(p), buffer, length, needed)
 }
 
 // mimir_path_join writes count parts joined by the rules of a flavour: a later part that is absolute starts anew, as in
@@ -66,10 +68,11 @@ func mimirgo_path_executable(flavour C.int32_t, base *C.char, buffer *C.char, le
 	if st != ok {
 		return st
 	}
-	if base == nil {
-		return null("base")
+	name, st := text("base", base)
+	if st != ok {
+		return st
 	}
-	return writeText(rules.Executable(C.GoString(base)), buffer, length, needed)
+	return writeText(rules.Executable(name), buffer, length, needed)
 }
 
 // mimir_path_separator writes the separator of a flavour: "/" or "\".
@@ -100,13 +103,19 @@ func mimirgo_path_directory(directory C.int32_t, application *C.char, buffer *C.
 	defer guard(&status)
 	name := ""
 	if application != nil {
-		name = C.GoString(application)
+		var st C.int32_t
+		if name, st = text("application", application); st != ok {
+			return st
+		}
+		if !utf8.ValidString(name) {
+			return fail(core.Errorf(core.StatusEINVAL, "check application", "%q is not UTF-8", name))
+		}
 	}
 	// The environment is asked of C: Go's copy of it is as old as the runtime and misses what the host has set since.
 	path, err := core.UserDirectory(core.Directory(directory), name, func(key string) string {
-		k := C.CString(key)
-		defer C.free(unsafe.Pointer(k))
-		return C.GoString(C.getenv(k))
+		var name [64]byte
+		copyText(name[:], key)
+		return C.GoString(C.getenv((*C.char)(unsafe.Pointer(&name))))
 	})
 	if err != nil {
 		return fail(err)

@@ -39,11 +39,10 @@ func mimirgo_usage_measure(memory_limit_bytes, cpu_limit_seconds C.uint64_t, mea
 	if st := check_mimir_measure(measure); st != ok {
 		return st
 	}
-	var u core.Usage
-	if err := core.Native().SelfUsage(core.UsageMemory|core.UsageCPU, &u); err != nil {
+	m, err := core.MeasureSelf(uint64(memory_limit_bytes), uint64(cpu_limit_seconds))
+	if err != nil {
 		return fail(err)
 	}
-	m := core.MeasureAgainst(&u, uint64(memory_limit_bytes), uint64(cpu_limit_seconds))
 	store_mimir_measure(measure, &m)
 	return ok
 }

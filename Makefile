@@ -1,0 +1,91 @@
+# libmimir. `make help` lists the targets.
+
+PY ?= python3
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+LIBRARY = build/libmimir.so
+PACKAGED = python/libmimir/libmimir.so
+VENV = .venv/installed
+# Everything that the library is made of, for make to see when it is out of date.
+SOURCES = go.mod go.sum $(shell find cbuild core export include -type f ! -name '*_test.go' ! -path '*/testdata/*')
+PYTHON_TREES = python tests
+TESTS = test-go test-abi test-python test-fork test-docs
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help build generate check test test-pure $(TESTS) lint stress bench demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: $(PACKAGED) $(VENV) ## build the library in build/ and install the Python package in .venv/
+
+$(LIBRARY): $(SOURCES)
+	$(GO) run ./cbuild build
+	@touch $@
+
+# Put in place by a rename: a process that runs with the former library keeps it whole.
+$(PACKAGED): $(LIBRARY)
+	@cp $< $@.new && mv -f $@.new $@
+
+$(VENV): python/pyproject.toml
+	@test -x .venv/bin/python || $(PY) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable 'python[dev]'
+	@touch $@
+
+generate: ## write the C header, the C entry points and the Python bindings from the Go source
+	$(GO) run ./cbuild generate
+
+check: ## fail when generated files are stale, imports run the wrong way, or the library shows other symbols
+	$(GO) run ./cbuild check
+	@$(MAKE) --no-print-directory $(LIBRARY)
+	$(GO) run ./cbuild check --library $(LIBRARY)
+
+test: check $(TESTS) lint ## run check, every test below and lint
+	@echo "make test: all passed"
+
+test-go: ## run the Go tests, and vet the code for each operating system
+	$(GO) vet ./...
+	GOOS=linux CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
+	GOOS=windows CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
+	$(GO) test -race ./...
+
+test-abi: build ## compile and run the C99 and C++17 programs, and compare struct layouts in C, Go and Python
+	PYTHON=.venv/bin/python GO=$(GO) tests/abi/run.sh
+
+test-python: build ## run the tests of the Python package and of the command
+	.venv/bin/pytest tests/python
+
+test-fork: build ## run the tests of forked children (MIMIR_FORKS=1000)
+	.venv/bin/pytest tests/fork
+
+test-docs: build ## run the README's examples, the demo and the benchmark in their small modes
+	.venv/bin/pytest tests/readme tests/demo tests/bench
+
+test-pure: ## vet and test what needs no C compiler, on any operating system
+	CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
+	CGO_ENABLED=0 $(GO) test ./core/... ./cbuild/...
+
+lint: build ## check style: gofmt, staticcheck, ruff, mypy
+	@unformatted=$$(gofmt -l cbuild core export tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) run $(STATICCHECK) ./...
+	.venv/bin/ruff check --config python/pyproject.toml $(PYTHON_TREES)
+	.venv/bin/ruff format --check --config python/pyproject.toml $(PYTHON_TREES)
+	.venv/bin/mypy --config-file python/pyproject.toml
+
+stress: build ## run the tests of forked children 10,000 times over
+	MIMIR_FORKS=10000 .venv/bin/pytest tests/fork
+
+bench: build ## measure readings and starts against what people use today
+	.venv/bin/python tests/bench/bench.py
+
+demo: build ## run real commands under limits and show their verdicts
+	.venv/bin/python tests/demo/demo.py
+
+clean: ## remove everything that was built
+	rm -rf build .venv $(PACKAGED) python/build python/dist python/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis python/.ruff_cache python/.mypy_cache

@@ -1,0 +1,67 @@
+package main
+
+// #include "internal.h"
+import "C"
+
+import (
+	"runtime"
+	"sync"
+
+	"libmimir/core"
+	"libmimir/core/job"
+)
+
+// watchers counts the jobs that live, each of which may come to need a thread to watch it, and the threads set aside for
+// them. The runtime, when it wants a thread and is refused one, ends the process; so threads are set aside while refusal is
+// still an answer.
+var watchers struct {
+	mu             sync.Mutex
+	living, spared int
+}
+
+const fewestWatchers = 4
+
+func init() {
+	job.ReserveWatcher = reserveWatcher
+	job.ReleaseWatcher = releaseWatcher
+	job.HostEnvironment = hostEnvironment
+}
+
+func reserveWatcher() error {
+	watchers.mu.Lock()
+	defer watchers.mu.Unlock()
+	if watchers.living == watchers.spared {
+		more := max(fewestWatchers, watchers.spared)
+		if C.mimir_threads_possible(C.int(more+spareThreads)) == 0 {
+			return core.Errorf(core.StatusENOMEM, "start thread", "the system has no thread left to watch the job with")
+		}
+		watchers.spared += more
+		reserveThreads(watchers.spared + spareThreads)
+	}
+	watchers.living++
+	return nil
+}
+
+func releaseWatcher() {
+	watchers.mu.Lock()
+	defer watchers.mu.Unlock()
+	watchers.living--
+}
+
+// reserveThreads makes the runtime have n idle threads, which stay. A goroutine that is locked to its thread and waits
+// makes the runtime start another thread for the next.
+func reserveThreads(n int) {
+	var started sync.WaitGroup
+	release := make(chan struct{})
+	started.Add(n)
+	for range n {
+		go func() {
+			runtime.LockOSThread()
+			started.Done()
+			<-release
+			runtime.UnlockOSThread()
+		}()
+	}
+	started.Wait()
+	close(release)
+}
