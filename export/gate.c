@@ -3,6 +3,8 @@
 
 #ifdef _WIN32
 
+enum { open_gate, after_fork, no_runtime };
+static const int closed = open_gate;
 int mimir_gate_forked(void) { return 0; }
 void mimir_gate_install(void) {}
 
@@ -15,20 +17,26 @@ void mimir_gate_install(void) {}
  * would enter the dead runtime by it. */
 extern void *x_crosscall2_ptr;
 
-static volatile int forked;
+static volatile enum { open_gate, after_fork, no_runtime } closed;
 
 static void close_gate(void) {
-    forked = 1;
+    if (closed == open_gate) closed = after_fork;
     x_crosscall2_ptr = NULL;
 }
 
-int mimir_gate_forked(void) { return forked; }
+int mimir_gate_forked(void) { return closed; }
+
+void mimir_gate_no_runtime(void) { closed = no_runtime; }
 
 void mimir_gate_install(void) { pthread_atfork(NULL, NULL, close_gate); }
 
 #endif
 
 int32_t mimir_gate_refuse(const char *function) {
+    if (closed == no_runtime)
+        return mimir_error_set(MIMIR_ENOMEM, 0, function,
+                               "the library was loaded under a limit of memory, address space or processes that leaves its "
+                               "runtime no room; only what works after fork is there");
     return mimir_error_set(MIMIR_EFORKED, 0, function,
                            "this process was forked from the one that loaded the library; the function needs the whole "
                            "library, which is there again after exec or in a fresh copy");

@@ -4,10 +4,13 @@
 
 #include "libmimir.h"
 
-/* gate.c: whether this process is a forked child of the one that loaded the library, where Go may not be entered. */
+/* gate.c: whether Go may not be entered: in a forked child of the process that loaded the library, and where the runtime was
+ * not started. */
 int mimir_gate_forked(void);
-/* Records MIMIR_EFORKED for a function that needs the whole library, and returns it. */
+/* Records why a function that needs the whole library is not there, and returns MIMIR_EFORKED or MIMIR_ENOMEM. */
 int32_t mimir_gate_refuse(const char *function);
+/* Closes the gate for good in a process in which Go's runtime was not started, for want of memory or threads. */
+void mimir_gate_no_runtime(void);
 /* Makes the gate close in children forked from now on. Called once, as the library is loaded. */
 void mimir_gate_install(void);
 

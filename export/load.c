@@ -44,6 +44,38 @@ struct mimir_memory mimir_load_memory(void) {
     return m;
 }
 
+/* What Go's runtime takes as it starts, at the least, beside the stacks of its threads: measured, and a third more. */
+#define ADDRESS_SPACE (UINT64_C(1700) << 20)
+#define DATA (UINT64_C(210) << 20)
+#define THREADS 12
+
+static int lacks(int resource, uint64_t used, uint64_t needed) {
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           (limit.rlim_cur < used || limit.rlim_cur - used < needed);
+}
+
+/* Whether the runtime can start: refused memory or a thread, it would end the process. */
+static int can_start(void) {
+    struct rlimit stack;
+    uint64_t stacks = THREADS * (UINT64_C(8) << 20);
+    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur != RLIM_INFINITY) stacks = THREADS * stack.rlim_cur;
+    return !lacks(RLIMIT_AS, memory_before.address_space, ADDRESS_SPACE + stacks) &&
+           !lacks(RLIMIT_DATA, memory_before.data, DATA + stacks) && mimir_threads_possible(THREADS);
+}
+
+void __real_x_cgo_sys_thread_create(void *(*start)(void *), void *argument);
+
+/* By this Go's constructor starts the thread in which the runtime begins. */
+void __wrap_x_cgo_sys_thread_create(void *(*start)(void *), void *argument) {
+    if (can_start()) {
+        __real_x_cgo_sys_thread_create(start, argument);
+    } else {
+        mimir_gate_no_runtime();
+        sem_post(&ready);
+    }
+}
+
 /* Runs before Go's own constructor, which has no priority. */
 __attribute__((constructor(101))) static void save(void) {
     sigset_t all;
