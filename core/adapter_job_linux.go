@@ -12,16 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"libmimir/core/internal/latch"
-	"libmimir/core/internal/procfs"
 	"libmimir/core/internal/rlimit"
 	"libmimir/core/internal/spawn"
+	"libmimir/core/internal/tree"
 )
 
 // linuxChild is a command that Linux runs.
 type linuxChild struct {
 	adapter     *unixAdapter
 	process     spawn.Process
-	tree        *procfs.Tree
+	tree        *tree.Tree
+	mark        tree.Mark
 	enforcement map[Limit]Enforcement
 	// floor is the most memory that the caller has had resident: the kernel's count for the command starts from it,
 	// because the command shares the caller's memory until it is executed.
@@ -119,12 +120,16 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 		child.closePipes()
 		return nil, err
 	}
+	if mark, ok := tree.NewMark(); ok {
+		child.mark = mark
+		limits = append(limits, spawn.Rlimit{Resource: tree.Rlimit, Soft: mark.Soft, Hard: mark.Hard})
+	}
 	spec := spawn.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: files.numbers, Rlimits: limits, Terminal: -1}
 	if child.process, err = spawn.Start(&spec); err != nil {
 		child.closePipes()
 		return nil, startError(c, path, limits, err)
 	}
-	child.tree = procfs.NewTree(a.proc, child.process.PID)
+	child.tree = tree.New(a.proc, child.process.PID, child.mark)
 	var ru unix.Rusage
 	child.floor = Unlimited
 	if unix.Getrusage(unix.RUSAGE_SELF, &ru) == nil {
@@ -390,7 +395,7 @@ func (l *linuxChild) Sample(quick bool, s *Sample) error {
 		s.Resident = pages * l.adapter.pageSize
 		return nil
 	}
-	t := l.tree.Update(false)
+	t := l.tree.Update()
 	*s = Sample{
 		Resident: t.ResidentPages * l.adapter.pageSize, Virtual: t.VirtualBytes, Processes: t.Processes, Threads: t.Threads,
 		User: time.Duration(t.UserTicks) * tick, System: time.Duration(t.SystemTicks) * tick,
@@ -420,12 +425,24 @@ func (l *linuxChild) Kill() error {
 	if err := l.Signal(int32(unix.SIGKILL)); err != nil && StatusOf(err) != StatusESRCH {
 		return err
 	}
+	// What has left the group is ended here too, or by Finish, which the leader's end brings about.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.reaped && l.mark.Hard != 0 {
+		l.tree.Signal(unix.SIGKILL)
+	}
 	return nil
 }
 
 func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	// The command is dead and not reaped: its id, and so that of its group, is still its own.
-	l.killGroup()
+	alone := l.tree.Alone()
+	if !alone {
+		l.killGroup()
+		if l.mark.Hard != 0 {
+			l.tree.End(latch.Sleep)
+		}
+	}
 	var status unix.WaitStatus
 	var ru unix.Rusage
 	l.mu.Lock()
@@ -437,7 +454,9 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	l.reaped = true
 	l.mu.Unlock()
-	l.awaitGroup()
+	if !alone && l.mark.Hard == 0 {
+		l.awaitGroup()
+	}
 	for _, stream := range []Stream{StreamOutput, StreamError} {
 		for l.ends[stream] != noPipe {
 			data, open := l.take(stream)

@@ -17,9 +17,9 @@ var exportedFunctions = []any{
 	mimirgo_last_error, mimirgo_system_get, mimirgo_usage_get, mimirgo_usage_measure, mimirgo_job_run,
 }
 
-// TestGoAndCLayOutEveryStructAlike compares what cgo sees with what a C compiler sees: with the program's output in the
+// TestGoSeesTheLayoutThatCSees compares what cgo sees with what a C compiler sees: with the program's output in the
 // file MIMIR_LAYOUT, or with that of a program compiled here.
-func TestGoAndCLayOutEveryStructAlike(t *testing.T) {
+func TestGoSeesTheLayoutThatCSees(t *testing.T) {
 	var got []string
 	for _, function := range exportedFunctions {
 		typ := reflect.TypeOf(function)

@@ -5,11 +5,13 @@
 #if defined(__linux__)
 
 #include <errno.h>
+#include <link.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -89,10 +91,15 @@ __attribute__((constructor(101))) static void save(void) {
     pthread_sigmask(SIG_SETMASK, &all, &mask);
 }
 
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+/* Whether this code is part of the program itself, as in Go's tests: there Go starts from main, after all constructors. */
+static int in_program(void) { return getauxval(AT_PHDR) == (uintptr_t)&__ehdr_start + __ehdr_start.e_phoff; }
+
 /* Runs after it, being later in the link. */
 __attribute__((constructor)) static void restore(void) {
     /* Go starts in a thread of its own; what it does to the host it has done when it reaches mimir_load_ready. */
-    while (sem_wait(&ready) != 0 && errno == EINTR) {
+    while (!in_program() && sem_wait(&ready) != 0 && errno == EINTR) {
     }
     for (int sig = 1; sig < _NSIG; sig++)
         if (known[sig] && !needed_by_go(sig)) sigaction(sig, &before[sig], NULL);

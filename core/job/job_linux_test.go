@@ -501,3 +501,78 @@ func TestManyJobsLeaveNothingBehind(t *testing.T) {
 	_, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 	assert.Equal(t, syscall.ECHILD, err, "no zombie is left")
 }
+
+// escapes are ways in which processes get away from who kills groups, sessions or children. Each leaves a sleep of its own
+// length, by which survivors are looked for.
+var escapes = map[string]string{
+	"a session of its own":       "import os\nif os.fork()==0:\n os.setsid()\n os.execvp('sleep',['sleep','LENGTH'])",
+	"a daemon":                   "import os\nif os.fork()==0:\n os.setsid()\n if os.fork(): os._exit(0)\n os.closerange(0,100)\n os.execve('/bin/sleep',['sleep','LENGTH'],{})",
+	"a group of its own":         "import os\nif os.fork()==0:\n os.setpgid(0,0)\n os.execvp('sleep',['sleep','LENGTH'])",
+	"SIGTERM and SIGHUP ignored": "import os,signal\nsignal.signal(15,signal.SIG_IGN);signal.signal(1,signal.SIG_IGN)\nif os.fork()==0:\n os.setsid()\n os.execvp('sleep',['sleep','LENGTH'])",
+	"stopped":                    "import os,signal\np=os.fork()\nif p==0:\n os.setsid()\n os.execvp('sleep',['sleep','LENGTH'])\nos.kill(p,signal.SIGSTOP)",
+	"two hundred":                "import os\nfor i in range(200):\n if os.fork()==0:\n  os.setsid()\n  os.execvp('sleep',['sleep','LENGTH'])",
+	"a bomb":                     "import os,time\nos.setsid() if os.getpid()!=os.getpgrp() else None\nfor i in range(7): os.fork()\nos.execvp('sleep',['sleep','LENGTH'])",
+}
+
+func survivors(t *testing.T, length string) (alive []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(length)) && bytes.HasPrefix(text, []byte("sleep")) {
+			alive = append(alive, file)
+		}
+	}
+	return alive
+}
+
+func TestNoDescendantSurvivesAJobHoweverItGetsAway(t *testing.T) {
+	for name, program := range escapes {
+		for i, end := range []string{"", "\nimport time; time.sleep(60)"} {
+			length := fmt.Sprintf("7%d%06d", i, os.Getpid())
+			j := python(t, strings.ReplaceAll(program, "LENGTH", length)+end)
+			require.NoError(t, j.SetStream(core.StreamError, core.ModeNull, 0))
+			require.NoError(t, j.SetLimit(core.LimitWallTime, 700e6))
+			v := run(t, j)
+			if end != "" && name != "a bomb" {
+				assert.Equal(t, core.ReasonWallTime, v.Reason, name)
+			}
+			assert.Empty(t, survivors(t, length), name)
+		}
+	}
+}
+
+func TestAProcessOfAnotherJobIsLeftAlone(t *testing.T) {
+	other := newJob(t, "sleep", "60")
+	require.NoError(t, other.Start())
+	mine := newJob(t, "sh", "-c", "setsid sleep 61 & exit 0")
+	run(t, mine)
+	assert.NoError(t, other.Signal(0))
+	pid, err := other.PID()
+	require.NoError(t, err)
+	assert.Len(t, liveInGroup(t, pid), 1)
+}
+
+func TestAJobInAJobIsEndedWithItAndApartFromIt(t *testing.T) {
+	if os.Getenv("MIMIR_TEST_ROLE") == "inner" {
+		j, err := New(core.Native(), []string{"sh", "-c", "setsid sleep " + os.Getenv("LENGTH") + "1 & sleep 60"})
+		if err == nil {
+			_ = j.SetLimit(core.LimitWallTime, 300e6)
+			v, err := j.Run(time.Minute)
+			fmt.Println("inner", v.Reason, err)
+		}
+		_ = syscall.Exec("/bin/sleep", []string{"sleep", os.Getenv("LENGTH") + "2"}, os.Environ())
+	}
+	length := fmt.Sprintf("8%06d", os.Getpid())
+	j := newJob(t, os.Args[0], "-test.run=^TestAJobInAJobIsEndedWithItAndApartFromIt$")
+	require.NoError(t, j.SetEnvironment(append(os.Environ(), "MIMIR_TEST_ROLE=inner", "LENGTH="+length)))
+	capture2(t, j)
+	require.NoError(t, j.Start())
+	require.Eventually(t, func() bool { return len(survivors(t, length+"2")) == 1 }, 20*time.Second, 10*time.Millisecond)
+	assert.Contains(t, captured(t, j, core.StreamOutput), "inner walltime <nil>")
+	assert.Empty(t, survivors(t, length+"1"), "the inner job ended its own")
+	require.NoError(t, j.Kill())
+	_, err := j.Wait(Forever)
+	require.NoError(t, err)
+	assert.Empty(t, survivors(t, length))
+}

@@ -66,6 +66,12 @@ func ParseStat(b []byte) (s Stat, ok bool) {
 
 // kibibytes finds "key: N kB" in a status or meminfo text, in bytes.
 func kibibytes(b []byte, key string) (bytesValue uint64, ok bool) {
+	n, ok := field(b, key)
+	return n << 10, ok
+}
+
+// field finds "key: N" in a status text.
+func field(b []byte, key string) (value uint64, ok bool) {
 	for len(b) > 0 {
 		line := b
 		if end := bytes.IndexByte(b, '\n'); end >= 0 {
@@ -75,7 +81,7 @@ func kibibytes(b []byte, key string) (bytesValue uint64, ok bool) {
 		}
 		if len(line) > len(key) && line[len(key)] == ':' && string(line[:len(key)]) == key {
 			n, _, ok := number(line[len(key)+1:])
-			return n << 10, ok
+			return n, ok
 		}
 	}
 	return 0, false
@@ -93,4 +99,29 @@ func parseBoot(b []byte) (boot Boot, err error) {
 		}
 	}
 	return Boot{}, ErrFormat
+}
+
+// parseRealtimeLimit finds the row "Max realtime timeout" of a limits text: soft, hard, unit.
+func parseRealtimeLimit(b []byte) (soft, hard uint64, err error) {
+	const row = "Max realtime timeout"
+	at := bytes.Index(b, []byte(row))
+	if at < 0 {
+		return 0, 0, ErrFormat
+	}
+	soft, rest, ok := limitNumber(b[at+len(row):])
+	if ok {
+		hard, _, ok = limitNumber(rest)
+	}
+	if !ok {
+		return 0, 0, ErrFormat
+	}
+	return soft, hard, nil
+}
+
+func limitNumber(b []byte) (n uint64, rest []byte, ok bool) {
+	b = bytes.TrimLeft(b, " ")
+	if rest, ok := bytes.CutPrefix(b, []byte("unlimited")); ok {
+		return ^uint64(0), rest, true
+	}
+	return number(b)
 }

@@ -101,26 +101,6 @@ func FuzzParsersTakeAnyText(f *testing.F) {
 	})
 }
 
-func TestATreeIsFollowedThroughChildrenOfAnyGroup(t *testing.T) {
-	tree := NewTree(recorded, 1200)
-	sum := tree.Update(false)
-	assert.Equal(t, 3, sum.Processes, "the leader, its child and the child in a group of its own")
-	assert.EqualValues(t, 800, sum.ResidentPages)
-	assert.EqualValues(t, 10+3+30+1, sum.UserTicks)
-	assert.EqualValues(t, 20+4+5+2, sum.SystemTicks)
-	assert.False(t, tree.Alone())
-}
-
-func TestAThoroughLookFindsTheOrphanInTheGroup(t *testing.T) {
-	tree := NewTree(recorded, 1200)
-	sum := tree.Update(true)
-	assert.Equal(t, 4, sum.Processes, "the zombie is no process any more")
-	assert.EqualValues(t, 900, sum.ResidentPages)
-	var pids []int
-	tree.Each(func(pid int) { pids = append(pids, pid) })
-	assert.ElementsMatch(t, []int{1200, 1201, 1202, 1300}, pids)
-}
-
 func TestAGroupOfTheDeadDoesNotLive(t *testing.T) {
 	assert.True(t, recorded.GroupLives(1200))
 	assert.True(t, recorded.GroupLives(1300))
@@ -133,43 +113,44 @@ func TestAGroupOfTheDeadDoesNotLive(t *testing.T) {
 	assert.False(t, New(root).GroupLives(1200), "only the zombie is left")
 }
 
-func TestAKernelThatDoesNotListChildrenIsLookedThrough(t *testing.T) {
-	root := t.TempDir()
-	require.NoError(t, os.CopyFS(root, os.DirFS("testdata/proc")))
-	for _, pid := range []string{"1200", "1201", "1202", "1300", "1400"} {
-		require.NoError(t, os.Remove(filepath.Join(root, pid, "task", pid, "children")))
-	}
-	assert.Equal(t, 4, NewTree(New(root), 1200).Update(false).Processes)
-}
-
-func TestAProcessIDUsedAnewIsNoMember(t *testing.T) {
-	root := t.TempDir()
-	require.NoError(t, os.CopyFS(root, os.DirFS("testdata/proc")))
-	tree := NewTree(New(root), 1200)
-	before := tree.Update(false)
-	stat := filepath.Join(root, "1201", "stat")
-	text, err := os.ReadFile(stat)
-	require.NoError(t, err)
-	// The parent no longer lists it, and the id belongs to a process that started later.
-	require.NoError(t, os.WriteFile(filepath.Join(root, "1200", "task", "1200", "children"), []byte("1300 "), 0o644))
-	require.NoError(t, os.WriteFile(stat, []byte(string(text[:len("1201 (sh) R 1")])+
-		" 9 9 0 -1 0 0 0 0 0 99 99 0 0 20 0 1 0 777777 4096 250 18446744073709551615 1\n"), 0o644))
-	after := tree.Update(false)
-	assert.Equal(t, before.Processes-1, after.Processes)
-	assert.GreaterOrEqual(t, after.UserTicks, before.UserTicks, "CPU time never falls")
-}
-
 func TestReadingAProcessDoesNotAllocate(t *testing.T) {
 	if !canReadWithoutAllocation {
 		t.Skip("recorded trees are read through package os here")
 	}
-	tree := NewTree(recorded, 1200)
-	tree.Update(false)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		_, _ = recorded.Stat(1200)
 		_, _ = recorded.Statm(1200)
 		_, _ = recorded.PeakResident(1200)
 		_, _ = recorded.Stat(99)
-		tree.Update(false)
+		_, _ = recorded.LastPID()
+		_, _, _ = recorded.RealtimeLimit(1200)
 	}))
+}
+
+func TestTheLastProcessIDIsRead(t *testing.T) {
+	last, err := recorded.LastPID()
+	require.NoError(t, err)
+	assert.Equal(t, 1400, last)
+}
+
+func TestALimitOfAnotherUsersProcessIsReadFromItsFile(t *testing.T) {
+	soft, hard, err := recorded.RealtimeLimit(1200)
+	require.NoError(t, err)
+	assert.EqualValues(t, 7000000000000000042, soft)
+	assert.Equal(t, ^uint64(0), hard)
+	for _, text := range []string{"", "Max realtime timeout", "Max realtime timeout x", "Max realtime timeout 1 x"} {
+		_, _, err := parseRealtimeLimit([]byte(text))
+		assert.ErrorIs(t, err, ErrFormat, "%q", text)
+	}
+}
+
+func TestChildrenAreListedByThread(t *testing.T) {
+	var children []int
+	assert.True(t, recorded.EachChild(1200, 1, func(pid int) { children = append(children, pid) }))
+	assert.Equal(t, []int{1201, 1300}, children)
+	assert.True(t, recorded.EachChild(99, 1, func(int) { t.Error("no such process") }))
+	root := t.TempDir()
+	require.NoError(t, os.CopyFS(root, os.DirFS("testdata/proc")))
+	require.NoError(t, os.Remove(filepath.Join(root, "1200", "task", "1200", "children")))
+	assert.False(t, New(root).EachChild(1200, 1, func(int) {}), "a kernel that does not list them")
 }

@@ -1,0 +1,275 @@
+package tree
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/procfs"
+	"libmimir/core/internal/rlimit"
+)
+
+// Totals are the sums over a tree at one moment.
+type Totals struct {
+	ResidentPages, VirtualBytes uint64
+	// UserTicks and SystemTicks are the CPU time of the members and of the descendants that they have waited for; they never
+	// fall, though the time of a member that nobody waits for is lost with it.
+	UserTicks, SystemTicks uint64
+	Processes, Threads     int
+}
+
+// Tree follows the processes of a job. Update and Each are for one thread at a time; Signal is for any.
+type Tree struct {
+	fs     procfs.FS
+	mark   Mark // zero without one
+	leader int
+	// limits reads a process's RLIMIT_RTTIME; a test replaces it.
+	limits func(pid int) (soft, hard uint64, err error)
+
+	members []member
+	// looked is the last process id that was looked at; early are ids that were given out and not there yet when they were.
+	looked int
+	early  []int
+	// scan is set where the kernel does not list children, in a tree without a mark.
+	scan   bool
+	user   uint64
+	system uint64
+}
+
+type member struct {
+	pid   int
+	start uint64
+	alive bool
+}
+
+const (
+	// mostLooks is how many process ids are looked at one by one; for more, /proc is read instead.
+	mostLooks = 2048
+	mostEarly = 64
+)
+
+// New starts a tree at its leader, which must be a process that the caller has started and not yet waited for.
+func New(fs procfs.FS, leader int, mark Mark) *Tree {
+	t := &Tree{fs: fs, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs)}
+	if s, err := fs.Stat(leader); err == nil {
+		t.members = append(t.members, member{pid: leader, start: s.StartTicks, alive: true})
+	}
+	return t
+}
+
+// limitsOf asks the kernel, or where another user's process does not let it, the file.
+func limitsOf(fs procfs.FS) func(int) (uint64, uint64, error) {
+	return func(pid int) (uint64, uint64, error) {
+		soft, hard, err := rlimit.Get(pid, Rlimit)
+		if err == unix.EPERM {
+			return fs.RealtimeLimit(pid)
+		}
+		return soft, hard, err
+	}
+}
+
+func (t *Tree) marked() bool { return t.mark.Hard != 0 }
+
+// bears reports whether a process bears the mark; known is false when there is no such process now.
+func (t *Tree) bears(pid int) (bears, known bool) {
+	soft, hard, err := t.limits(pid)
+	if err != nil {
+		return false, err != unix.ESRCH && err != procfs.ErrGone
+	}
+	return t.mark.matches(soft, hard), true
+}
+
+// since calls visit for each process id that was given out after a given one, until visit returns false. It returns the last.
+func (t *Tree) since(pid int, visit func(pid int) bool) int {
+	last, err := t.fs.LastPID()
+	switch {
+	case err == nil && last == pid:
+		return last
+	case err == nil && last > pid && last-pid <= mostLooks:
+		for p := pid + 1; p <= last; p++ {
+			if !visit(p) {
+				break
+			}
+		}
+		return last
+	}
+	// Many, or the numbers have started anew.
+	t.fs.EachPID(visit)
+	if err != nil {
+		return pid
+	}
+	return last
+}
+
+// Update looks at the tree now.
+func (t *Tree) Update() Totals {
+	if t.marked() {
+		t.findMarked()
+	}
+	var sum Totals
+	var user, system uint64
+	for i := 0; i < len(t.members); i++ { // grows as children are found
+		m := &t.members[i]
+		s, err := t.fs.Stat(m.pid)
+		if err != nil || s.StartTicks != m.start {
+			m.alive = false
+			continue
+		}
+		user += s.UserTicks + s.ChildUserTicks
+		system += s.SystemTicks + s.ChildSystemTicks
+		if s.Dead() {
+			m.alive = false
+			continue
+		}
+		m.alive = true
+		sum.ResidentPages += s.ResidentPages
+		sum.VirtualBytes += s.VirtualBytes
+		sum.Processes++
+		sum.Threads += s.Threads
+		if !t.marked() {
+			t.findChildren(m.pid, s.Threads)
+		}
+	}
+	live := t.members[:0]
+	for _, m := range t.members {
+		if m.alive || m.pid == t.leader {
+			live = append(live, m)
+		}
+	}
+	t.members = live
+	t.user, t.system = max(t.user, user), max(t.system, system)
+	sum.UserTicks, sum.SystemTicks = t.user, t.system
+	return sum
+}
+
+// Each calls visit for each live member of the last Update.
+func (t *Tree) Each(visit func(pid int)) {
+	for _, m := range t.members {
+		if m.alive {
+			visit(m.pid)
+		}
+	}
+}
+
+// findMarked adds the marked processes among those that were started since the last look.
+func (t *Tree) findMarked() {
+	for _, pid := range t.early {
+		if bears, _ := t.bears(pid); bears {
+			t.add(pid)
+		}
+	}
+	t.early = t.early[:0]
+	t.looked = t.since(t.looked, func(pid int) bool {
+		bears, known := t.bears(pid)
+		if bears {
+			t.add(pid)
+		}
+		if !known {
+			if len(t.early) == mostEarly { // the latest are those that may be on their way
+				t.early = t.early[:copy(t.early, t.early[1:])]
+			}
+			t.early = append(t.early, pid)
+		}
+		return true
+	})
+}
+
+// add makes a process a member. A thread, whose id is given out like a process's, is none.
+func (t *Tree) add(pid int) {
+	for i := range t.members {
+		if t.members[i].pid == pid {
+			return
+		}
+	}
+	if s, err := t.fs.Stat(pid); err == nil && t.fs.IsProcess(pid) {
+		t.members = append(t.members, member{pid: pid, start: s.StartTicks})
+	}
+}
+
+// findChildren adds the children of a member, by asking the kernel for those of each of its threads.
+func (t *Tree) findChildren(pid, threads int) {
+	if t.scan {
+		return
+	}
+	if !t.fs.EachChild(pid, threads, t.add) {
+		t.scan = true // a kernel that does not list children
+		t.findKin()
+	}
+}
+
+// findKin adds every process whose parent is a member or whose group is the leader's, until none is new.
+func (t *Tree) findKin() {
+	for before := -1; before != len(t.members); {
+		before = len(t.members)
+		t.fs.EachProcess(func(s *procfs.Stat) bool {
+			if s.Group == t.leader || t.has(s.Parent) {
+				t.add(s.PID)
+			}
+			return true
+		})
+	}
+}
+
+func (t *Tree) has(pid int) bool {
+	for i := range t.members {
+		if t.members[i].pid == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// Alone reports whether no process can be left but the leader: none was started since.
+func (t *Tree) Alone() bool {
+	if !t.marked() {
+		return false
+	}
+	last, err := t.fs.LastPID()
+	return err == nil && last == t.leader
+}
+
+// Signal sends a signal to every process of a marked tree that lives, and returns how many there were. A process is held by
+// its descriptor while its mark is looked at, so that no other with the same id is hit.
+func (t *Tree) Signal(signal syscall.Signal) int {
+	reached := 0
+	one := func(pid int) bool {
+		if bears, _ := t.bears(pid); !bears {
+			return true
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err == unix.ENOSYS { // before 5.3
+			if s, err := t.fs.Stat(pid); err == nil && !s.Dead() && unix.Kill(pid, signal) == nil {
+				reached++
+			}
+			return true
+		}
+		if err != nil { // a thread, or gone
+			return true
+		}
+		defer unix.Close(fd)
+		s, err := t.fs.Stat(pid)
+		if bears, _ := t.bears(pid); !bears || err != nil || s.Dead() {
+			return true
+		}
+		if unix.PidfdSendSignal(fd, signal, nil, 0) == nil {
+			reached++
+		}
+		return true
+	}
+	one(t.leader)
+	t.since(t.leader, func(pid int) bool {
+		if pid != t.leader {
+			one(pid)
+		}
+		return true
+	})
+	return reached
+}
+
+// End kills every process of a marked tree, and returns when none lives. wait waits; it is given how long.
+func (t *Tree) End(wait func(time.Duration)) {
+	for pause := 50 * time.Microsecond; t.Signal(unix.SIGKILL) > 0; pause = min(2*pause, 10*time.Millisecond) {
+		wait(pause)
+	}
+}

@@ -1,0 +1,152 @@
+package tree
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"libmimir/core/internal/procfs"
+	"libmimir/core/internal/rlimit"
+)
+
+// recorded copies the recorded /proc, in which 1200 leads: 1201 is its child, 1202 an orphan of its group, 1300 a child in a
+// group of its own, 1400 a zombie.
+func recorded(t *testing.T) (string, procfs.FS) {
+	t.Helper()
+	root := t.TempDir()
+	require.NoError(t, os.CopyFS(root, os.DirFS("../procfs/testdata/proc")))
+	return root, procfs.New(root)
+}
+
+var mark = Mark{Soft: 7000000000000000042, Hard: 7000000000000000042}
+
+// marked makes a tree in which some processes bear the mark.
+func marked(fs procfs.FS, pids ...int) *Tree {
+	tree := New(fs, 1200, mark)
+	tree.limits = func(pid int) (uint64, uint64, error) {
+		for _, p := range pids {
+			if p == pid {
+				return mark.Soft, mark.Hard, nil
+			}
+		}
+		if _, err := fs.Stat(pid); err != nil {
+			return 0, 0, procfs.ErrGone
+		}
+		return rlimit.Infinity, rlimit.Infinity, nil
+	}
+	return tree
+}
+
+func members(tree *Tree) (pids []int) {
+	tree.Each(func(pid int) { pids = append(pids, pid) })
+	return pids
+}
+
+func TestAMarkedTreeHoldsWhoeverBearsTheMark(t *testing.T) {
+	_, fs := recorded(t)
+	tree := marked(fs, 1200, 1201, 1202, 1400)
+	sum := tree.Update()
+	assert.Equal(t, []int{1200, 1201, 1202}, members(tree), "the orphan too; the zombie is no process any more")
+	assert.EqualValues(t, 850, sum.ResidentPages)
+	assert.EqualValues(t, 10+3+30+7+9, sum.UserTicks)
+	assert.Equal(t, 3, sum.Processes)
+}
+
+func TestAProcessThatWasNotThereYetIsLookedAtAgain(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 1399)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "loadavg"), []byte("0 0 0 1/1 1399\n"), 0o644))
+	tree.limits = func(int) (uint64, uint64, error) { return 0, 0, procfs.ErrGone }
+	assert.Equal(t, 1, tree.Update().Processes)
+	require.NoError(t, os.Rename(filepath.Join(root, "1300"), filepath.Join(root, "1399")))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "1399", "status"), []byte("Tgid:\t1399\n"), 0o644))
+	tree.limits = marked(fs, 1200, 1399).limits
+	assert.Equal(t, 2, tree.Update().Processes, "no new id was given out since")
+}
+
+func TestNumbersThatStartAnewAreNotMissed(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 77)
+	require.NoError(t, os.CopyFS(filepath.Join(root, "77"), os.DirFS(filepath.Join(root, "1201"))))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "77", "status"), []byte("Tgid:\t77\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "loadavg"), []byte("0 0 0 1/1 80\n"), 0o644))
+	tree.Update()
+	assert.Equal(t, []int{1200, 77}, members(tree))
+}
+
+func TestAThreadIsNoProcess(t *testing.T) {
+	root, fs := recorded(t)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "1201", "status"), []byte("Tgid:\t1200\n"), 0o644))
+	tree := marked(fs, 1200, 1201)
+	assert.Equal(t, 1, tree.Update().Processes)
+}
+
+func TestATreeWithoutAMarkIsFollowedThroughChildrenOfAnyGroup(t *testing.T) {
+	_, fs := recorded(t)
+	tree := New(fs, 1200, Mark{})
+	sum := tree.Update()
+	assert.ElementsMatch(t, []int{1200, 1201, 1300}, members(tree))
+	assert.EqualValues(t, 20+4+5+2, sum.SystemTicks)
+	assert.False(t, tree.Alone())
+}
+
+func TestAKernelThatDoesNotListChildrenIsLookedThrough(t *testing.T) {
+	root, fs := recorded(t)
+	for _, pid := range []string{"1200", "1201", "1202", "1300", "1400"} {
+		require.NoError(t, os.Remove(filepath.Join(root, pid, "task", pid, "children")))
+	}
+	tree := New(fs, 1200, Mark{})
+	tree.Update()
+	tree.Update()
+	assert.ElementsMatch(t, []int{1200, 1201, 1202, 1300}, members(tree))
+}
+
+func TestAProcessIDUsedAnewIsNoMember(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 1201)
+	before := tree.Update()
+	assert.Equal(t, 2, before.Processes)
+	stat := filepath.Join(root, "1201", "stat")
+	require.NoError(t, os.WriteFile(stat, []byte("1201 (x) R 1 9 9 0 -1 0 0 0 0 0 99 99 0 0 20 0 1 0 777777 4096 250 18446744073709551615 1\n"), 0o644))
+	after := tree.Update()
+	assert.Equal(t, 1, after.Processes)
+	assert.GreaterOrEqual(t, after.UserTicks, before.UserTicks, "CPU time never falls")
+}
+
+func TestOnlyTheLeaderIsKnownToBeAloneByTheLastProcessID(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200)
+	assert.False(t, tree.Alone())
+	require.NoError(t, os.WriteFile(filepath.Join(root, "loadavg"), []byte("0 0 0 1/1 1200\n"), 0o644))
+	assert.True(t, tree.Alone())
+	require.NoError(t, os.Remove(filepath.Join(root, "loadavg")))
+	assert.False(t, tree.Alone(), "what is not known is not assumed")
+}
+
+func TestMarksAreOfTheirHostAndUnlikeEachOther(t *testing.T) {
+	seen := map[Mark]bool{}
+	digits, ok := HostPrefix()
+	require.True(t, ok)
+	for range 1000 {
+		m, ok := NewMark()
+		require.True(t, ok)
+		assert.False(t, seen[m])
+		seen[m] = true
+		assert.Len(t, strconv.FormatUint(m.Soft, 10), 19)
+		assert.Equal(t, fmt.Sprint(digits), strconv.FormatUint(m.Soft, 10)[:12])
+		assert.Less(t, m.Soft, uint64(1)<<63)
+	}
+}
+
+func TestAnInnerMarkIsKnownByItsSoftLimitAndItsOuterJobByTheHardOne(t *testing.T) {
+	inner := Mark{Soft: lowestInner*jobsPerHost + 5, Hard: mark.Hard, inner: true}
+	assert.True(t, inner.matches(inner.Soft, mark.Hard))
+	assert.False(t, inner.matches(mark.Soft, mark.Hard))
+	assert.True(t, mark.matches(inner.Soft, mark.Hard), "the outer job knows the inner one's processes for its own")
+	assert.Less(t, inner.Soft, mark.Hard, "a limit can be lowered without privilege")
+}
