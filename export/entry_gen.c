@@ -276,7 +276,8 @@ int32_t mimir_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
 int32_t mimir_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds,
                             mimir_measure *measure) {
 #ifndef _WIN32
-    if (FORKED) return mimir_forked_usage_measure(memory_limit_bytes, cpu_limit_seconds, measure);
-#endif
+    return mimir_forked_usage_measure(memory_limit_bytes, cpu_limit_seconds, measure);
+#else
     return mimirgo_usage_measure(memory_limit_bytes, cpu_limit_seconds, measure);
+#endif
 }

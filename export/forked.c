@@ -1,5 +1,6 @@
 /* What a forked child may call, as plain C on async-signal-safe functions: no allocation, no lock, nothing of Go. The results
- * and statuses are those of the Go functions of the same names; tests/fork runs both from one table. */
+ * and statuses are those of the Go functions of the same names; tests/fork runs both from one table. mimir_usage_measure, the
+ * hottest, is this one always. */
 #include "internal.h"
 
 #ifdef __linux__
@@ -7,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -364,8 +367,97 @@ static int count_descriptors(uint32_t *count) {
     return 0;
 }
 
+/* A descriptor of /proc/self/statm that is kept open: a reading costs a fifth of opening the file each time. The host can close
+ * it and use its number for a file of its own, so a text whose first number is not that of the last reading is checked by
+ * the file's identity. core/internal/procfs does the same for Go. */
+static struct {
+    int fd;
+    dev_t device;
+    ino_t ino;
+    uint64_t pages;
+} kept = {-1, 0, 0, 0};
+static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER;
+
+/* Away from the numbers that a program closes, counts and reuses. */
+#define KEPT_ABOVE 192
+
+static int is_kept(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_dev == kept.device && st.st_ino == kept.ino;
+}
+
+/* A statm text has seven numbers, of which the fifth and the last are 0. */
+static int parse_statm(const char *p, uint64_t *pages, uint64_t *resident) {
+    uint64_t n[7];
+    for (int i = 0; i < 7; i++) {
+        if (*p < '0' || *p > '9') return -1;
+        uint64_t value = 0;
+        do value = value * 10 + (uint64_t)(*p++ - '0');
+        while (*p >= '0' && *p <= '9');
+        n[i] = value;
+        if (*p++ != (i < 6 ? ' ' : '\n')) return -1;
+    }
+    *pages = n[0];
+    *resident = n[1];
+    return n[4] | n[6] ? -1 : 0;
+}
+
+static int pread_statm(int fd, uint64_t *pages, uint64_t *resident) {
+    char bytes[128];
+    ssize_t n = pread(fd, bytes, sizeof bytes - 1, 0);
+    if (n <= 0) return -1;
+    bytes[n] = 0;
+    return parse_statm(bytes, pages, resident);
+}
+
+/* Opens the file and, outside of a forked child, keeps it; a descriptor that is no longer ours belongs to the host. */
+static int open_statm(uint64_t *pages, uint64_t *resident) {
+    struct stat st;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC), high, result;
+    if (fd < 0) return -1;
+    if (mimir_gate_forked()) {
+        result = pread_statm(fd, pages, resident);
+        close(fd);
+        return result;
+    }
+    if ((high = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_ABOVE)) >= 0) {
+        close(fd);
+        fd = high;
+    }
+    pthread_mutex_lock(&keeping);
+    result = pread_statm(fd, pages, resident);
+    int old = __atomic_load_n(&kept.fd, __ATOMIC_ACQUIRE);
+    if (result != 0 || fstat(fd, &st) != 0 || (old >= 0 && is_kept(old))) {
+        close(fd); /* another thread has been quicker */
+    } else {
+        kept.device = st.st_dev;
+        kept.ino = st.st_ino;
+        __atomic_store_n(&kept.pages, *pages, __ATOMIC_RELAXED);
+        __atomic_store_n(&kept.fd, fd, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&keeping);
+    return result;
+}
+
+static int own_memory(uint64_t *pages, uint64_t *resident) {
+    int fd = __atomic_load_n(&kept.fd, __ATOMIC_ACQUIRE);
+    if (fd >= 0 && !mimir_gate_forked() && pread_statm(fd, pages, resident) == 0) {
+        if (*pages == __atomic_load_n(&kept.pages, __ATOMIC_RELAXED)) return 0;
+        if (is_kept(fd)) {
+            __atomic_store_n(&kept.pages, *pages, __ATOMIC_RELAXED);
+            return 0;
+        }
+    }
+    return open_statm(pages, resident);
+}
+
+static uint64_t page_size;
+
+__attribute__((constructor(102))) static void find_page_size(void) { page_size = (uint64_t)sysconf(_SC_PAGESIZE); }
+
 static int32_t own_usage(uint32_t fields, mimir_usage *u) {
-    struct text t = {.length = 0};
+    struct text t;
+    t.length = 0;
     struct rusage ru;
     char bytes[1024];
     memset(u, 0, sizeof *u);
@@ -377,12 +469,10 @@ static int32_t own_usage(uint32_t fields, mimir_usage *u) {
         u->fields |= MIMIR_USAGE_CPU;
     }
     if (fields & MIMIR_USAGE_MEMORY) {
-        uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-        if (read_file("/proc/self/statm", bytes, sizeof bytes) <= 0)
-            return os_error(errno, "read /proc/self/statm", &t);
-        const char *p = bytes;
-        u->virtual_bytes = read_number(&p) * page;
-        u->resident_bytes = read_number(&p) * page;
+        uint64_t pages, resident;
+        if (own_memory(&pages, &resident) != 0) return os_error(errno, "read /proc/self/statm", &t);
+        u->virtual_bytes = pages * page_size;
+        u->resident_bytes = resident * page_size;
         if (u->peak_resident_bytes < u->resident_bytes) u->peak_resident_bytes = u->resident_bytes;
         u->fields |= MIMIR_USAGE_MEMORY;
     }

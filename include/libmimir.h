@@ -52,7 +52,9 @@
  * AFTER FORK. In a forked child of a process that has loaded the library, functions marked
  * "After fork: works" run as plain C on async-signal-safe calls: they can stand between fork and
  * exec. All others answer MIMIR_EFORKED at once, and never hang. A child that executes a program
- * loads its own library, where everything works. */
+ * loads its own library, where everything works. The same functions, and no others, work where
+ * the library was loaded under a limit of memory, address space or processes that leaves it no
+ * room to start: the others then answer MIMIR_ENOMEM. */
 #ifndef LIBMIMIR_H
 #define LIBMIMIR_H
 
@@ -442,7 +444,8 @@ MIMIR_API int32_t mimir_usage_get(int64_t pid, uint32_t fields, mimir_usage *usa
 
 /* mimir_usage_measure stores the caller's own memory and CPU time held against a memory limit in
  * bytes and a CPU limit in seconds, each 0 for none. It changes no limit. It is the cheapest
- * reading: two system calls on Linux.
+ * reading: two system calls on Linux, and a descriptor of /proc/self/statm that stays open from
+ * the first call on.
  *
  * Returns: MIMIR_OK; MIMIR_EINVAL when measure is NULL or measure->size is wrong; MIMIR_EOS when
  * the operating system does not tell.
