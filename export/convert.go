@@ -23,6 +23,8 @@ const (
 	// takes for a command by default.
 	maxCount = 1 << 16
 	maxText  = 2 << 20
+	// perCall is about what a call that takes or makes text leaves behind.
+	perCall = 1 << 10
 	// maxBytes is the most bytes of a buffer: what a pointer can span.
 	maxBytes = 1 << 47
 )
@@ -33,6 +35,7 @@ func fail(err error) C.int32_t {
 	if !errors.As(err, &e) {
 		e = core.OSError(err, "call", "")
 	}
+	spend(perCall)
 	// C.CString would end the process where there is no memory for a copy.
 	var step, text [512]byte
 	copyText(step[:], e.Step)
@@ -106,8 +109,10 @@ func textList(name string, list **C.char, count C.uint64_t) ([]string, C.int32_t
 		if room -= n; room < 0 {
 			return nil, tooLong(name)
 		}
+		spend(3 * n) // it is copied here, and again by what it is used for
 		texts[i] = C.GoStringN(p, C.int(n))
 	}
+	spend(perCall + 16*len(texts))
 	return texts, ok
 }
 

@@ -17,7 +17,8 @@ void mimir_gate_install(void) {}
  * would enter the dead runtime by it. */
 extern void *x_crosscall2_ptr;
 
-static volatile enum { open_gate, after_fork, no_runtime } closed;
+/* Closed until the library has been loaded: a child forked from a thread while another loads it has it half made. */
+static volatile enum { open_gate, after_fork, no_runtime } closed = after_fork;
 
 static void close_gate(void) {
     if (closed == open_gate) closed = after_fork;
@@ -28,7 +29,10 @@ int mimir_gate_forked(void) { return closed; }
 
 void mimir_gate_no_runtime(void) { closed = no_runtime; }
 
-void mimir_gate_install(void) { pthread_atfork(NULL, NULL, close_gate); }
+void mimir_gate_install(void) {
+    pthread_atfork(NULL, NULL, close_gate);
+    closed = open_gate;
+}
 
 #endif
 

@@ -31,6 +31,7 @@ func mimirgo_job_create(argv **C.char, count C.uint64_t, job_ *C.uint64_t) (stat
 	if st != ok {
 		return st
 	}
+	spend(perJob)
 	j, err := job.New(core.Native(), args)
 	if err != nil {
 		return fail(err)
@@ -310,6 +311,9 @@ func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
 }
 
 type jobHandle = job.Job
+
+// perJob is about what a job leaves behind: its environment, most of all.
+const perJob = 16 << 10
 
 func withJob(handle C.uint64_t, act func(*jobHandle) error) C.int32_t {
 	j, found := handles.get(uint64(handle))
