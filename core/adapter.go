@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"os"
 	"strconv"
 )
 
@@ -34,12 +35,23 @@ type Adapter interface {
 	// ResetSignal gives a signal its default disposition and unblocks it; 0 stands for all.
 	ResetSignal(signal int32) error
 
+	// Offers tells whether an option of jobs, or (0) the confinement of files, can be had: StatusENOTSUP where it cannot.
+	Offers(Option) error
+	// Descendants lists the children of a process, and with all those of its children.
+	Descendants(pid int64, all bool) ([]int64, error)
+	// KillTree ends a process and its descendants, and returns when they are gone.
+	KillTree(pid int64) error
+
 	// Start starts a command as a job. On failure nothing runs.
 	Start(*Command) (Child, error)
 }
 
 // Native is the adapter of the platform that the program runs on.
 func Native() Adapter { return native }
+
+// NativeWithoutGroups is Native, but for jobs being put into no control groups: their limits are kept by what is there for
+// everybody. It differs on Linux alone.
+func NativeWithoutGroups() Adapter { return nativeWithoutGroups() }
 
 // Supports tells how strongly a platform keeps a limit on a scope.
 func Supports(a Adapter, limit Limit, scope Scope) (Enforcement, error) {
@@ -64,6 +76,17 @@ func ReadUsage(a Adapter, pid int64, fields UsageField, u *Usage) error {
 		return a.SelfUsage(fields, u)
 	}
 	return a.ProcessUsage(pid, fields, u)
+}
+
+// ListDescendants lists the children of a process, and with all those of its children; pid 0 is the caller.
+func ListDescendants(a Adapter, pid int64, all bool) ([]int64, error) {
+	if err := checkPID(pid); err != nil {
+		return nil, err
+	}
+	if pid == 0 {
+		pid = int64(os.Getpid())
+	}
+	return a.Descendants(pid, all)
 }
 
 func checkPID(pid int64) error {

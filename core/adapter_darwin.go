@@ -72,9 +72,23 @@ func (*unixAdapter) ResetSignal(signal int32) error {
 	return notSupported("sigaction", "macOS gives no system call for it to a program that is not linked to C")
 }
 
+func (*unixAdapter) Offers(option Option) error {
+	return notSupported("find option", "option %d of jobs in this version", int32(option))
+}
+
+func (*unixAdapter) Descendants(int64, bool) ([]int64, error) {
+	return nil, notSupported("list processes", "trees of processes in this version")
+}
+
+func (*unixAdapter) KillTree(int64) error {
+	return notSupported("kill tree", "trees of processes in this version")
+}
+
 func (*unixAdapter) Start(*Command) (Child, error) {
 	return nil, notSupported("start job", "jobs are not available on macOS in this version")
 }
 
 // restoreFileLimit has nothing to do: the limit that was is not known here.
 func restoreFileLimit(func() (soft, hard uint64)) {}
+
+func nativeWithoutGroups() Adapter { return native }

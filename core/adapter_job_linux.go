@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"libmimir/core/internal/cgroup"
 	"libmimir/core/internal/latch"
 	"libmimir/core/internal/rlimit"
 	"libmimir/core/internal/spawn"
@@ -24,6 +25,7 @@ type linuxChild struct {
 	tree        *tree.Tree
 	mark        tree.Mark
 	enforcement map[Limit]Enforcement
+	group       *cgroup.Group // nil without one
 	// floor is the most memory that the caller has had resident: the kernel's count for the command starts from it,
 	// because the command shares the caller's memory until it is executed.
 	floor uint64
@@ -59,12 +61,16 @@ func MemoryBackstop(limit uint64) uint64 {
 }
 
 // jobRlimits are the kernel's limits for a command, and how each of its limits is kept.
-func (a *unixAdapter) jobRlimits(c *Command) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
+func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
 	enforcement := make(map[Limit]Enforcement, len(c.Limits))
 	set := make([]spawn.Rlimit, 0, len(c.Limits))
 	for _, limit := range Limits {
 		value, given := c.Limits[limit]
 		if !given {
+			continue
+		}
+		if group != nil && inGroup[limit] {
+			enforcement[limit] = EnforcementKernel
 			continue
 		}
 		kept := a.Supports(limit, ScopeJob)
@@ -106,11 +112,26 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, enforcement, err := a.jobRlimits(c)
+	mark, marked := tree.NewMark()
+	group, err := a.newGroup(c, mark)
 	if err != nil {
 		return nil, err
 	}
-	child := &linuxChild{adapter: a, enforcement: enforcement, ends: [3]int{noPipe, noPipe, noPipe}}
+	limits, enforcement, err := a.jobRlimits(c, group)
+	if err != nil {
+		closeGroup(group)
+		return nil, err
+	}
+	ruleset, err := a.confine(c)
+	if err != nil {
+		closeGroup(group)
+		return nil, err
+	}
+	if ruleset != spawn.Absent {
+		defer unix.Close(ruleset)
+	}
+	a.guard()
+	child := &linuxChild{group: group, mark: mark, adapter: a, enforcement: enforcement, ends: [3]int{noPipe, noPipe, noPipe}}
 	if value, ok := c.Limits[LimitCPUTime]; ok {
 		child.cpuLimit = time.Duration(min(value, 1<<62))
 	}
@@ -118,15 +139,29 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	defer files.close()
 	if err != nil {
 		child.closePipes()
+		closeGroup(group)
 		return nil, err
 	}
-	if mark, ok := tree.NewMark(); ok {
-		child.mark = mark
+	if marked {
 		limits = append(limits, spawn.Rlimit{Resource: tree.Rlimit, Soft: mark.Soft, Hard: mark.Hard})
 	}
-	spec := spawn.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: files.numbers, Rlimits: limits, Terminal: -1}
+	spec := spawn.Spec{
+		Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: files.numbers, Rlimits: limits, Keep: c.Keep,
+		Umask: spawn.Absent, NewSession: c.NewSession, NoNewPrivileges: c.NoNewPrivileges, NewNetwork: c.NoNetwork,
+		Ruleset: ruleset, Cgroup: spawn.Absent,
+	}
+	if c.Umask != nil {
+		spec.Umask = int(*c.Umask)
+	}
+	if c.User != nil {
+		spec.Credential = &spawn.Credential{UID: c.User.UID, GID: c.User.GID, Groups: c.User.Groups}
+	}
+	if group != nil {
+		spec.Cgroup, spec.Enter = group.Unified(), group.Split()
+	}
 	if child.process, err = spawn.Start(&spec); err != nil {
 		child.closePipes()
+		closeGroup(group)
 		return nil, startError(c, path, limits, err)
 	}
 	child.tree = tree.New(a.proc, child.process.PID, child.mark)
@@ -403,7 +438,22 @@ func (l *linuxChild) Sample(quick bool, s *Sample) error {
 	if peak, err := l.adapter.proc.PeakResident(l.process.PID); err == nil {
 		s.PeakResident = peak
 	}
+	if l.group != nil {
+		s.Exceeded = l.groupReason()
+	}
 	return nil
+}
+
+// groupReason is the limit that the control group reports to have acted.
+func (l *linuxChild) groupReason() Reason {
+	events := l.group.Events()
+	switch {
+	case events.OOMKills > 0:
+		return ReasonMemory
+	case events.ProcessesRefused > 0:
+		return ReasonProcesses
+	}
+	return ReasonNone
 }
 
 func (l *linuxChild) Signal(signal int32) error {
@@ -421,6 +471,14 @@ func (l *linuxChild) Signal(signal int32) error {
 	return nil
 }
 
+func (l *linuxChild) Terminate() error {
+	if err := l.Signal(int32(unix.SIGTERM)); err != nil && StatusOf(err) != StatusESRCH {
+		return err
+	}
+	_ = l.Signal(int32(unix.SIGCONT))
+	return nil
+}
+
 func (l *linuxChild) Kill() error {
 	if err := l.Signal(int32(unix.SIGKILL)); err != nil && StatusOf(err) != StatusESRCH {
 		return err
@@ -428,7 +486,7 @@ func (l *linuxChild) Kill() error {
 	// What has left the group is ended here too, or by Finish, which the leader's end brings about.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.reaped && l.mark.Hard != 0 {
+	if !l.reaped && !(l.group != nil && l.group.Kill()) && l.mark.Hard != 0 {
 		l.tree.Signal(unix.SIGKILL)
 	}
 	return nil
@@ -469,19 +527,26 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 		}
 	}
 	l.closePipes()
+	reason := ReasonNone
+	if l.group != nil {
+		reason = l.groupReason()
+		l.group.Close()
+	}
 	if err != nil {
-		return Exit{}, nil // the host, or its SIGCHLD disposition, reaped it
+		return Exit{Reason: reason}, nil // the host, or its SIGCHLD disposition, reaped it
 	}
 	exit := Exit{
 		Observed: true, Code: int32(status.ExitStatus()),
-		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()),
+		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()), Reason: reason,
 	}
 	if peak := uint64(ru.Maxrss) * maxrssUnit; l.floor < Unlimited-slackBytes && peak > l.floor+slackBytes {
 		exit.PeakResident = peak
 	}
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())
-		exit.Reason = l.signalReason(status.Signal(), exit.User+exit.System)
+		if exit.Reason == ReasonNone {
+			exit.Reason = l.signalReason(status.Signal(), exit.User+exit.System)
+		}
 	}
 	return exit, nil
 }

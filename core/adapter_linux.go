@@ -3,11 +3,13 @@ package core
 import (
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"libmimir/core/internal/cgroup"
 	"libmimir/core/internal/procfs"
 	"libmimir/core/internal/rlimit"
 )
@@ -18,6 +20,11 @@ type unixAdapter struct {
 	proc      procfs.FS
 	selfStatm *procfs.SelfStatm
 	pageSize  uint64
+
+	groupsOnce    sync.Once
+	groups        *cgroup.Parents
+	withoutGroups bool
+	guardOnce     sync.Once
 }
 
 // native is of its own type, so that what is read by it need not be on the heap.
@@ -26,7 +33,8 @@ var native = newLinuxAdapter("")
 // newLinuxAdapter reads the files below root, which a test replaces; "" is the system's own.
 func newLinuxAdapter(root string) *unixAdapter {
 	proc := procfs.New(root + "/proc")
-	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize())}
+	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize()),
+		withoutGroups: os.Getenv("LIBMIMIR_CGROUPS") == "off"}
 }
 
 const (
@@ -61,7 +69,7 @@ func (a *unixAdapter) distribution() (string, error) {
 	return "Linux", nil
 }
 
-func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
+func (a *unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 	switch limit {
 	case LimitAddressSpace, LimitOpenFiles, LimitFileSize:
 		return EnforcementKernel
@@ -78,6 +86,10 @@ func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
 	case LimitWallTime, LimitOutput:
 		if scope == ScopeJob {
 			return EnforcementWatchdog
+		}
+	case LimitCPURate:
+		if scope == ScopeJob && a.groupParents().Has(cgroup.CPU) {
+			return EnforcementKernel
 		}
 	}
 	return EnforcementNone
@@ -245,4 +257,10 @@ func unblock(set uint64) error {
 func restoreFileLimit(before func() (soft, hard uint64)) {
 	soft, hard := before()
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: soft, Max: hard})
+}
+
+func nativeWithoutGroups() Adapter {
+	a := newLinuxAdapter("")
+	a.withoutGroups = true
+	return a
 }

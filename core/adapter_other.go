@@ -62,6 +62,18 @@ func (otherAdapter) ResetSignal(int32) error {
 	return notSupported("reset signal", "there is no adapter for %s", runtime.GOOS)
 }
 
+func (otherAdapter) Offers(option Option) error {
+	return notSupported("find option", "option %d of jobs in this version", int32(option))
+}
+
+func (otherAdapter) Descendants(int64, bool) ([]int64, error) {
+	return nil, notSupported("list processes", "trees of processes in this version")
+}
+
+func (otherAdapter) KillTree(int64) error {
+	return notSupported("kill tree", "trees of processes in this version")
+}
+
 func (otherAdapter) Start(*Command) (Child, error) {
 	return nil, notSupported("start job", "there is no adapter for %s", runtime.GOOS)
 }
@@ -73,3 +85,5 @@ func statusOf(syscall.Errno) Status { return StatusEOS }
 
 // restoreFileLimit has nothing to do: the limit that was is not known here.
 func restoreFileLimit(func() (soft, hard uint64)) {}
+
+func nativeWithoutGroups() Adapter { return native }

@@ -83,6 +83,18 @@ func (windowsAdapter) ResetSignal(int32) error {
 	return notSupported("reset signal", "Windows has no signals")
 }
 
+func (windowsAdapter) Offers(option Option) error {
+	return notSupported("find option", "option %d of jobs in this version", int32(option))
+}
+
+func (windowsAdapter) Descendants(int64, bool) ([]int64, error) {
+	return nil, notSupported("list processes", "trees of processes in this version")
+}
+
+func (windowsAdapter) KillTree(int64) error {
+	return notSupported("kill tree", "trees of processes in this version")
+}
+
 func (windowsAdapter) Start(*Command) (Child, error) {
 	return nil, notSupported("start job", "jobs are not available on Windows in this version")
 }
@@ -112,3 +124,5 @@ func statusOf(code syscall.Errno) Status {
 
 // restoreFileLimit has nothing to do: the limit that was is not known here.
 func restoreFileLimit(func() (soft, hard uint64)) {}
+
+func nativeWithoutGroups() Adapter { return native }

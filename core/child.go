@@ -16,6 +16,17 @@ type Command struct {
 	Input *Bytes
 	// Limits are the limits of the job, by limit; those that are absent are not set.
 	Limits map[Limit]uint64
+
+	// Keep are descriptors above 2 that the command gets under their own numbers.
+	Keep []int
+	// Umask is the file mode creation mask, nil for the caller's.
+	Umask *uint32
+	// User is whom the command runs as, nil for the caller.
+	User *User
+	// NewSession, NoNewPrivileges and NoNetwork are described at the options of the same names.
+	NewSession, NoNewPrivileges, NoNetwork bool
+	// Writable, if not nil, are the only directories below which the command can change files.
+	Writable []string
 }
 
 // StreamTarget is where a stream leads.
@@ -40,6 +51,8 @@ type Child interface {
 	PassOn(stream Stream, descriptor int64, data []byte)
 	// Signal sends a signal to the job's processes.
 	Signal(signal int32) error
+	// Terminate asks the job's processes to end (SIGTERM, also to those that are stopped).
+	Terminate() error
 	// Kill ends the job's processes.
 	Kill() error
 	// Finish, after EventExit, ends what is left of the job, waits until it is gone and tells how the command ended. Output
@@ -78,6 +91,8 @@ type Sample struct {
 	User, System time.Duration
 	Processes    int
 	Threads      int
+	// Exceeded is a limit that the operating system itself reports the job to have come to, or ReasonNone.
+	Exceeded Reason
 }
 
 // Exit is how a command ended.
@@ -91,4 +106,6 @@ type Exit struct {
 	PeakResident uint64
 	// Reason is the limit that the operating system itself reports to have acted, or ReasonNone.
 	Reason Reason
+	// Processes is the most processes that the operating system has counted at once, 0 where it does not.
+	Processes int
 }

@@ -35,11 +35,14 @@ const (
 	LimitFileSize Limit = 7
 	// LimitOutput is the number of bytes that a job may write to its standard output and error together. Jobs only.
 	LimitOutput Limit = 8
+	// LimitCPURate is how much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half. Jobs only.
+	LimitCPURate Limit = 9
 )
 
 // Limits lists every limit, in the order of their numbers.
 var Limits = []Limit{
 	LimitMemory, LimitAddressSpace, LimitCPUTime, LimitWallTime, LimitProcesses, LimitOpenFiles, LimitFileSize, LimitOutput,
+	LimitCPURate,
 }
 
 var limitNames = map[Limit]string{
@@ -51,6 +54,7 @@ var limitNames = map[Limit]string{
 	LimitOpenFiles:    "open files",
 	LimitFileSize:     "file size",
 	LimitOutput:       "output",
+	LimitCPURate:      "CPU rate",
 }
 
 // String is the limit's name in plain words.
@@ -125,6 +129,8 @@ func Amount(limit Limit, value uint64) string {
 		return "unlimited"
 	case limit == LimitCPUTime || limit == LimitWallTime:
 		return strconv.FormatFloat(float64(value)/1e9, 'f', -1, 64) + " s"
+	case limit == LimitCPURate:
+		return strconv.FormatFloat(float64(value)/1000, 'f', -1, 64) + " CPUs"
 	case limit == LimitProcesses || limit == LimitOpenFiles:
 		return strconv.FormatUint(value, 10)
 	}

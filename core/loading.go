@@ -12,3 +12,6 @@ func RestoreFileLimit(before func() (soft, hard uint64)) { restoreFileLimit(befo
 func CountReserve(taken func() (addressSpace, data uint64)) { reserve = taken }
 
 var reserve = func() (addressSpace, data uint64) { return 0, 0 }
+
+// KeptForLife is told of a descriptor that this process, and no child that it forks, must hold open.
+var KeptForLife = func(descriptor int) {}

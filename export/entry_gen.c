@@ -63,6 +63,28 @@ int32_t mimir_job_set_stream(uint64_t job, int32_t stream, int32_t mode, int64_t
     return mimirgo_job_set_stream(job, stream, mode, descriptor);
 }
 
+int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_job_set_option");
+#endif
+    return mimirgo_job_set_option(job, option, value);
+}
+
+int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
+                           uint64_t count) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_job_set_user");
+#endif
+    return mimirgo_job_set_user(job, user, group, groups, count);
+}
+
+int32_t mimir_job_set_writable(uint64_t job, const char *const *directories, uint64_t count) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_job_set_writable");
+#endif
+    return mimirgo_job_set_writable(job, (char **)directories, count);
+}
+
 int32_t mimir_job_start(uint64_t job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_start");
@@ -243,6 +265,21 @@ int32_t mimir_group_kill(int64_t group, int32_t signal) {
     if (FORKED) return mimir_forked_group_kill(group, signal);
 #endif
     return mimirgo_group_kill(group, signal);
+}
+
+int32_t mimir_process_children(int64_t pid, int32_t descendants, int64_t *pids, uint64_t capacity,
+                               uint64_t *count) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_process_children");
+#endif
+    return mimirgo_process_children(pid, descendants, pids, capacity, count);
+}
+
+int32_t mimir_process_kill_tree(int64_t pid) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_process_kill_tree");
+#endif
+    return mimirgo_process_kill_tree(pid);
 }
 
 int32_t mimir_signal_reset(int32_t signal) {

@@ -131,6 +131,7 @@ static const struct {
     {MIMIR_LIMIT_OPEN_FILES, "open files", RLIMIT_NOFILE, -1},
     {MIMIR_LIMIT_FILE_SIZE, "file size", RLIMIT_FSIZE, -1},
     {MIMIR_LIMIT_OUTPUT, "output", -1, -1},
+    {MIMIR_LIMIT_CPU_RATE, "CPU rate", -1, -1},
 };
 
 /* Finds the row of a limit, or says what is wrong with it or the process. */

@@ -11,6 +11,8 @@ int mimir_gate_forked(void);
 int32_t mimir_gate_refuse(const char *function);
 /* Closes the gate for good in a process in which Go's runtime was not started, for want of memory or threads. */
 void mimir_gate_no_runtime(void);
+/* Makes forked children close a descriptor, if it is still what it is now. */
+void mimir_gate_close_on_fork(int descriptor);
 /* Makes the gate close in children forked from now on. Called once, as the library is loaded. */
 void mimir_gate_install(void);
 

@@ -120,6 +120,60 @@ func mimirgo_job_set_stream(job C.uint64_t, stream, mode C.int32_t, descriptor C
 	})
 }
 
+// mimir_job_set_option sets an option beside limits and streams: a MIMIR_OPTION_* constant, with the value that its
+// description names.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown option or a value that it cannot have; MIMIR_ENOTSUP for
+// one that cannot be had here; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_option
+func mimirgo_job_set_option(job C.uint64_t, option C.int32_t, value C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.SetOption(core.Option(option), uint64(value)) })
+}
+
+// mimir_job_set_user sets the user, the group and count supplementary groups that the command runs as. Whether the caller
+// may is found out at the start: MIMIR_EPERM.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count above 65,536; MIMIR_ESTATE when
+// the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_user
+func mimirgo_job_set_user(job C.uint64_t, user, group C.uint32_t, groups *C.uint32_t, count C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if uint64(count) > maxCount {
+		return fail(core.Errorf(core.StatusEINVAL, "check arguments", "%d groups are more than %d", uint64(count), uint64(maxCount)))
+	}
+	if groups == nil && count > 0 {
+		return null("groups")
+	}
+	u := core.User{UID: uint32(user), GID: uint32(group)}
+	for _, g := range unsafe.Slice(groups, int(count)) {
+		u.Groups = append(u.Groups, uint32(g))
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetUser(u) })
+}
+
+// mimir_job_set_writable confines the command and its descendants to changing files below count directories (a count of 0:
+// no file at all); what they can read and execute stays as it is. Linux, by Landlock, without privilege.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count above 65,536; MIMIR_ENOTSUP
+// where the kernel has no Landlock; MIMIR_ESTATE when the job has been started. Directories that do not exist are found out
+// at the start.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_writable
+func mimirgo_job_set_writable(job C.uint64_t, directories **C.char, count C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	list, st := textList("directories", directories, count)
+	if st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetWritable(list) })
+}
+
 // mimir_job_start starts the command, with its limits in force before its first instruction, and watches it from a thread
 // of the library until it has ended.
 //

@@ -22,6 +22,7 @@ func init() {
 		C.mimir_load_reserve(&a, &d)
 		return uint64(a), uint64(d)
 	})
+	core.KeptForLife = func(descriptor int) { C.mimir_gate_close_on_fork(C.int(descriptor)) }
 	warmUp()
 	C.mimir_load_ready()
 }

@@ -293,7 +293,10 @@ enum mimir_limit {
     MIMIR_LIMIT_FILE_SIZE = 7,
     /* The number of bytes that a job may write to its standard output and error together. Jobs
      * only. */
-    MIMIR_LIMIT_OUTPUT = 8
+    MIMIR_LIMIT_OUTPUT = 8,
+    /* How much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half.
+     * Jobs only. */
+    MIMIR_LIMIT_CPU_RATE = 9
 };
 
 /* mimir_enforcement says how strongly a limit is kept. */
@@ -478,6 +481,29 @@ MIMIR_API int32_t mimir_group_create(int64_t *group);
  * After fork: works. */
 MIMIR_API int32_t mimir_group_kill(int64_t group, int32_t signal);
 
+/* mimir_process_children stores the ids of the children of a process, or with descendants of all
+ * those below it, as they are now: up to capacity in pids, and in count how many there are.
+ *
+ * Returns: MIMIR_OK; MIMIR_ERANGE when there are more than capacity (count holds how many);
+ * MIMIR_EINVAL for a pid that is none, NULL, or descendants other than 0 and 1; MIMIR_ESRCH when
+ * the process is gone; MIMIR_ENOTSUP where processes cannot be listed.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_process_children(int64_t pid, int32_t descendants, int64_t *pids,
+                                         uint64_t capacity, uint64_t *count);
+
+/* mimir_process_kill_tree ends a process and all its descendants, and returns when they are
+ * gone. They are stopped first, so that none can start another meanwhile; descendants that had
+ * lost their parent before are not known to be any (a job's are: use mimir_job_kill). It cannot
+ * be used on the caller itself.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none, 0, 1 or the caller; MIMIR_ESRCH when
+ * the process is gone; MIMIR_EPERM when it belongs to another user; MIMIR_ENOTSUP where
+ * processes cannot be listed.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_process_kill_tree(int64_t pid);
+
 /* mimir_signal_reset gives a signal its default disposition and unblocks it in the calling
  * thread, as a child does before it runs a command; signal 0 does so for every signal that can
  * be reset.
@@ -495,6 +521,27 @@ MIMIR_API int32_t mimir_signal_reset(int32_t signal);
 /* A job goes through these calls: mimir_job_create; mimir_job_set_limit and the other setters;
  * mimir_job_run, or mimir_job_start and mimir_job_wait; mimir_job_read for what was captured;
  * mimir_job_close. */
+
+/* A setting of a job beside its limits and streams. */
+enum mimir_option {
+    /* The command's file mode creation mask, 0 to 0777. */
+    MIMIR_OPTION_UMASK = 1,
+    /* MIMIR_OPTION_NEW_SESSION, when 1, makes the command lead a session of its own, without a
+     * terminal. */
+    MIMIR_OPTION_NEW_SESSION = 2,
+    /* MIMIR_OPTION_NO_NEW_PRIVILEGES, when 1, makes the set-user-id bit give the command and its
+     * descendants no privilege (PR_SET_NO_NEW_PRIVS). Linux. */
+    MIMIR_OPTION_NO_NEW_PRIVILEGES = 3,
+    /* MIMIR_OPTION_NO_NETWORK, when 1, gives the command a network of its own with nothing in
+     * it. Linux, where the kernel lets the user make network namespaces. */
+    MIMIR_OPTION_NO_NETWORK = 4,
+    /* A time in nanoseconds: a job that is ended for its CPU time or wall time, or killed, gets
+     * SIGTERM first, and SIGKILL that much later. */
+    MIMIR_OPTION_GRACE = 5,
+    /* A descriptor above 2 that the command gets under its own number. It can be given
+     * repeatedly. */
+    MIMIR_OPTION_KEEP_DESCRIPTOR = 6
+};
 
 /* One of a command's standard streams. */
 enum mimir_stream {
@@ -637,6 +684,38 @@ MIMIR_API int32_t mimir_job_set_input(uint64_t job, const void *data, uint64_t l
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_job_set_stream(uint64_t job, int32_t stream, int32_t mode,
                                        int64_t descriptor);
+
+/* mimir_job_set_option sets an option beside limits and streams: a MIMIR_OPTION_* constant, with
+ * the value that its description names.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown option or a value that it
+ * cannot have; MIMIR_ENOTSUP for one that cannot be had here; MIMIR_ESTATE when the job has been
+ * started.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value);
+
+/* mimir_job_set_user sets the user, the group and count supplementary groups that the command
+ * runs as. Whether the caller may is found out at the start: MIMIR_EPERM.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count
+ * above 65,536; MIMIR_ESTATE when the job has been started.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
+                                     uint64_t count);
+
+/* mimir_job_set_writable confines the command and its descendants to changing files below count
+ * directories (a count of 0: no file at all); what they can read and execute stays as it is.
+ * Linux, by Landlock, without privilege.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count
+ * above 65,536; MIMIR_ENOTSUP where the kernel has no Landlock; MIMIR_ESTATE when the job has
+ * been started. Directories that do not exist are found out at the start.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_job_set_writable(uint64_t job, const char *const *directories,
+                                         uint64_t count);
 
 /* mimir_job_start starts the command, with its limits in force before its first instruction, and
  * watches it from a thread of the library until it has ended.

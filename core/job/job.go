@@ -22,10 +22,13 @@ type Job struct {
 	state   state
 	child   core.Child
 	started time.Time
+	killAt  time.Time // when the grace of a job that was asked to end is over
 	output  [3]*capture
 	reason  core.Reason
 	verdict core.Verdict
 	closed  bool
+	// grace is how long after SIGTERM a job that is ended gets SIGKILL; 0 for SIGKILL at once.
+	grace time.Duration
 	// returnOnSignal makes a wait return when a signal arrives at its thread.
 	returnOnSignal bool
 
@@ -160,6 +163,74 @@ func (j *Job) SetReturnOnSignal() error {
 	})
 }
 
+// SetOption sets an option beside limits and streams.
+func (j *Job) SetOption(option core.Option, value uint64) error {
+	return j.prepare(func() error {
+		if option < core.OptionUmask || option > core.OptionKeepDescriptor {
+			return core.Errorf(core.StatusEINVAL, "check option", "%d is not an option", int32(option))
+		}
+		if err := j.adapter.Offers(option); err != nil {
+			return err
+		}
+		c := &j.command
+		switch option {
+		case core.OptionUmask:
+			if value > 0o777 {
+				return core.Errorf(core.StatusEINVAL, "check option", "%#o is not a file mode creation mask", value)
+			}
+			mask := uint32(value)
+			c.Umask = &mask
+			return nil
+		case core.OptionGrace:
+			j.grace = time.Duration(min(value, uint64(Forever)))
+			return nil
+		case core.OptionKeepDescriptor:
+			if value < 3 || value > math.MaxInt32 {
+				return core.Errorf(core.StatusEINVAL, "check option", "%d is not a descriptor above 2", value)
+			}
+			c.Keep = append(c.Keep, int(value))
+			return nil
+		}
+		if value > 1 {
+			return core.Errorf(core.StatusEINVAL, "check option", "option %d is 0 or 1, not %d", int32(option), value)
+		}
+		on := value == 1
+		switch option {
+		case core.OptionNewSession:
+			c.NewSession = on
+		case core.OptionNoNewPrivileges:
+			c.NoNewPrivileges = on
+		case core.OptionNoNetwork:
+			c.NoNetwork = on
+		}
+		return nil
+	})
+}
+
+// SetUser sets whom the command runs as.
+func (j *Job) SetUser(user core.User) error {
+	return j.prepare(func() error {
+		j.command.User = &user
+		return nil
+	})
+}
+
+// SetWritable confines the command to changing files below some directories; none confines it to changing no file.
+func (j *Job) SetWritable(directories []string) error {
+	return j.prepare(func() error {
+		if err := j.adapter.Offers(0); err != nil {
+			return err
+		}
+		for _, directory := range directories {
+			if err := checkText("directory", directory); err != nil {
+				return err
+			}
+		}
+		j.command.Writable = append([]string{}, directories...)
+		return nil
+	})
+}
+
 // SetStream says where a stream leads.
 func (j *Job) SetStream(stream core.Stream, mode core.StreamMode, descriptor int64) error {
 	return j.prepare(func() error {
@@ -216,7 +287,7 @@ func (j *Job) start() error {
 			return err
 		}
 		j.child, j.started, j.state = child, now, running
-		j.watch = newWatch(command.Limits, now)
+		j.watch = newWatch(child, command.Limits, now)
 		var first core.Sample
 		if child.Sample(true, &first) == nil {
 			j.watch.peak = first.Resident
@@ -329,17 +400,37 @@ func (j *Job) Kill() error {
 	return j.end(core.ReasonKilled)
 }
 
-// end ends the job for a reason; the first reason stands.
+// end ends the job for a reason; the first reason stands. Where it is given grace and takes no more of what it has exceeded by
+// it, it is asked first, and the watchdog kills it later.
 func (j *Job) end(reason core.Reason) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.state != running {
 		return nil
 	}
-	if j.reason == core.ReasonNone {
+	again := j.reason != core.ReasonNone
+	if !again {
 		j.reason = reason
 	}
+	polite := reason == core.ReasonWallTime || reason == core.ReasonCPUTime || reason == core.ReasonKilled
+	if j.grace > 0 && polite {
+		if again {
+			return nil // it has been asked
+		}
+		j.killAt = time.Now().Add(j.grace)
+		return j.child.Terminate()
+	}
 	return j.child.Kill()
+}
+
+// killIfDue kills a job whose grace is over.
+func (j *Job) killIfDue(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.killAt.IsZero() && !now.Before(j.killAt) && j.state == running {
+		j.killAt = time.Time{}
+		_ = j.child.Kill()
+	}
 }
 
 // Signal sends a signal to the job's processes.
@@ -416,6 +507,10 @@ func (j *Job) Close() error {
 		return nil
 	}
 	j.closed = true
+	j.mu.Unlock()
+	j.mu.Lock()
+	j.grace = 0
+	j.killAt = time.Time{}
 	j.mu.Unlock()
 	if err := j.end(core.ReasonKilled); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,9 +19,26 @@ import (
 	"libmimir/core"
 )
 
+// The mechanisms by which limits of memory and processes are kept. Control groups need to be writable, as they are for root
+// on the machines of continuous integration.
+var mechanisms = map[string]core.Adapter{"watchdog": core.NativeWithoutGroups(), "native": core.Native()}
+
+// grouped reports whether a job has its limit kept by a control group.
+func grouped(t *testing.T, j *Job, limit core.Limit) bool {
+	t.Helper()
+	kept, err := j.Enforcement(limit)
+	require.NoError(t, err)
+	return kept == core.EnforcementKernel
+}
+
 func newJob(t *testing.T, args ...string) *Job {
 	t.Helper()
-	j, err := New(core.Native(), args)
+	return newJobOf(t, core.NativeWithoutGroups(), args...)
+}
+
+func newJobOf(t *testing.T, a core.Adapter, args ...string) *Job {
+	t.Helper()
+	j, err := New(a, args)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, j.Close()) })
 	return j
@@ -160,21 +178,26 @@ func TestLimitsAreInForceBeforeTheFirstInstruction(t *testing.T) {
 
 func TestACommandThatTouchesMoreMemoryThanItsLimitIsEndedForIt(t *testing.T) {
 	const limit = 100 << 20
-	for _, step := range []int{1 << 16, 1 << 20, 1 << 22} {
-		j := python(t, fmt.Sprintf("b=[]\nwhile True: b.append(bytearray(%d))", step))
-		require.NoError(t, j.SetLimit(core.LimitMemory, limit))
-		v := run(t, j)
-		assert.Equal(t, core.ReasonMemory, v.Reason, "step %d", step)
-		assert.LessOrEqual(t, v.PeakMemoryBytes, uint64(limit*110/100), "step %d", step)
+	for mechanism, adapter := range mechanisms {
+		for _, step := range []int{1 << 16, 1 << 20, 1 << 22} {
+			j := newJobOf(t, adapter, "python3", "-S", "-c", fmt.Sprintf("b=[]\nwhile True: b.append(bytearray(%d))", step))
+			require.NoError(t, j.SetLimit(core.LimitMemory, limit))
+			v := run(t, j)
+			assert.Equal(t, core.ReasonMemory, v.Reason, "%s, step %d", mechanism, step)
+			assert.LessOrEqual(t, v.PeakMemoryBytes, uint64(limit*110/100), "%s, step %d", mechanism, step)
+		}
 	}
 }
 
 func TestMemoryOfTheWholeTreeCounts(t *testing.T) {
-	j := python(t, "import os,time\nfor _ in range(3):\n if os.fork()==0: break\nb=bytearray(60<<20)\ntime.sleep(20)")
-	require.NoError(t, j.SetLimit(core.LimitMemory, 150<<20))
-	v := run(t, j)
-	assert.Equal(t, core.ReasonMemory, v.Reason)
-	assert.GreaterOrEqual(t, v.PeakProcesses, uint32(2))
+	for mechanism, adapter := range mechanisms {
+		j := newJobOf(t, adapter, "python3", "-S", "-c",
+			"import os,time\nfor _ in range(3):\n if os.fork()==0: break\nb=bytearray(b'x')*(60<<20)\ntime.sleep(20)")
+		require.NoError(t, j.SetLimit(core.LimitMemory, 150<<20))
+		v := run(t, j)
+		assert.Equal(t, core.ReasonMemory, v.Reason, mechanism)
+		assert.GreaterOrEqual(t, v.PeakProcesses, uint32(2), mechanism)
+	}
 }
 
 func TestACommandThatAsksForFarMoreThanItsLimitIsRefusedAndEndsByItself(t *testing.T) {
@@ -255,11 +278,18 @@ func TestAnOutputLimitHoldsForOutputThatIsThrownAway(t *testing.T) {
 }
 
 func TestACommandWithMoreProcessesThanItsLimitIsEndedForIt(t *testing.T) {
-	j := newJob(t, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done; wait")
-	require.NoError(t, j.SetLimit(core.LimitProcesses, 5))
-	v := run(t, j)
-	assert.Equal(t, core.ReasonProcesses, v.Reason)
-	assert.Greater(t, v.PeakProcesses, uint32(5))
+	for mechanism, adapter := range mechanisms {
+		j := newJobOf(t, adapter, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done; wait")
+		require.NoError(t, j.SetStream(core.StreamError, core.ModeNull, 0))
+		require.NoError(t, j.SetLimit(core.LimitProcesses, 5))
+		v := run(t, j)
+		assert.Equal(t, core.ReasonProcesses, v.Reason, mechanism)
+		if grouped(t, j, core.LimitProcesses) {
+			assert.LessOrEqual(t, v.PeakProcesses, uint32(5), mechanism)
+		} else {
+			assert.Greater(t, v.PeakProcesses, uint32(5), mechanism)
+		}
+	}
 }
 
 func TestTheWholeGroupIsGoneWhenTheWaitReturns(t *testing.T) {
@@ -575,4 +605,152 @@ func TestAJobInAJobIsEndedWithItAndApartFromIt(t *testing.T) {
 	_, err := j.Wait(Forever)
 	require.NoError(t, err)
 	assert.Empty(t, survivors(t, length))
+}
+
+func TestCPURateHoldsTheCommandBack(t *testing.T) {
+	j := newJobOf(t, core.Native(), "python3", "-S", "-c", "import time\nwhile time.process_time()<0.3: pass")
+	err := j.SetLimit(core.LimitCPURate, 250)
+	if core.StatusOf(err) == core.StatusENOTSUP {
+		t.Skip("no control group of the CPU controller can be written here")
+	}
+	require.NoError(t, err)
+	v := run(t, j)
+	assert.Zero(t, v.ExitCode)
+	assert.Greater(t, v.WallTimeNs, uint64(600e6), "0.3 s of CPU time at a quarter of a CPU take 1.2 s")
+}
+
+func TestControlGroupsAreRemoved(t *testing.T) {
+	j := newJobOf(t, core.Native(), "true")
+	require.NoError(t, j.SetLimit(core.LimitMemory, 100<<20))
+	require.NoError(t, j.SetLimit(core.LimitProcesses, 10))
+	run(t, j)
+	if !grouped(t, j, core.LimitMemory) {
+		t.Skip("no control group of the memory controller can be written here")
+	}
+	left := 0
+	require.NoError(t, filepath.WalkDir("/sys/fs/cgroup", func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), "libmimir-") {
+			if text, err := os.ReadFile(filepath.Join(path, "cgroup.procs")); err == nil && len(text) == 0 {
+				left++
+			}
+		}
+		return nil
+	}))
+	assert.Zero(t, left)
+}
+
+func TestGraceAsksBeforeItKills(t *testing.T) {
+	for name, test := range map[string]struct {
+		trap   string
+		code   int32
+		signal int32
+	}{
+		"who obeys":      {"trap 'exit 5' TERM", 5, 0},
+		"who ignores it": {"trap '' TERM", -1, int32(syscall.SIGKILL)},
+	} {
+		j := newJob(t, "sh", "-c", test.trap+"; while :; do sleep 0.01; done")
+		require.NoError(t, j.SetLimit(core.LimitWallTime, 300e6))
+		require.NoError(t, j.SetOption(core.OptionGrace, 400e6))
+		v := run(t, j)
+		assert.Equal(t, core.ReasonWallTime, v.Reason, name)
+		assert.Equal(t, test.code, v.ExitCode, name)
+		assert.Equal(t, test.signal, v.Signal, name)
+	}
+}
+
+func TestOptionsAreTheCommands(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer read.Close()
+	fd, err := syscall.Dup(int(write.Fd()))
+	require.NoError(t, err)
+	defer syscall.Close(fd)
+	defer write.Close()
+	j := newJob(t, "python3", "-S", "-c", fmt.Sprintf("import os\nprint(oct(os.umask(0)), os.getsid(0)==os.getpid(), os.fstat(%d) is not None)", fd))
+	capture2(t, j)
+	require.NoError(t, j.SetOption(core.OptionUmask, 0o027))
+	require.NoError(t, j.SetOption(core.OptionNewSession, 1))
+	require.NoError(t, j.SetOption(core.OptionKeepDescriptor, uint64(fd)))
+	run(t, j)
+	assert.Equal(t, "0o27 True True\n", captured(t, j, core.StreamOutput))
+	for option, value := range map[core.Option]uint64{
+		0: 1, 7: 1, core.OptionUmask: 0o1000, core.OptionNewSession: 2, core.OptionKeepDescriptor: 2,
+	} {
+		assert.ErrorIs(t, newJob(t, "true").SetOption(option, value), core.StatusEINVAL, option)
+	}
+}
+
+func TestACommandRunsAsAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may become another user")
+	}
+	j := newJob(t, "id")
+	capture2(t, j)
+	require.NoError(t, j.SetUser(core.User{UID: 12345, GID: 23456, Groups: []uint32{34567}}))
+	run(t, j)
+	assert.Equal(t, "uid=12345 gid=23456 groups=23456,34567\n", captured(t, j, core.StreamOutput))
+}
+
+func TestACommandWithoutANetworkReachesNobody(t *testing.T) {
+	j := newJob(t, "python3", "-S", "-c", "import os\nprint(os.getuid(), sorted(os.listdir('/proc/self/net/dev_snmp6')))")
+	capture2(t, j)
+	require.NoError(t, j.SetOption(core.OptionNoNetwork, 1))
+	if err := j.Start(); err != nil {
+		t.Skip("this user may make no network namespace: ", err)
+	}
+	_, err := j.Wait(Forever)
+	require.NoError(t, err)
+	out := captured(t, j, core.StreamOutput) + captured(t, j, core.StreamError)
+	assert.Contains(t, out, fmt.Sprint(os.Getuid()))
+	assert.NotContains(t, out, "eth0")
+}
+
+func TestAConfinedCommandChangesFilesInItsDirectoriesOnly(t *testing.T) {
+	inside, outside := t.TempDir(), t.TempDir()
+	j := newJob(t, "sh", "-c", "echo a > "+inside+"/a && mkdir "+inside+"/d && rm "+inside+"/a && ! echo b > "+outside+"/b && cat /etc/passwd > /dev/null")
+	require.NoError(t, j.SetStream(core.StreamError, core.ModeNull, 0))
+	if err := j.SetWritable([]string{inside}); core.StatusOf(err) == core.StatusENOTSUP {
+		t.Skip("the kernel has no Landlock: ", err)
+	}
+	assert.Zero(t, run(t, j).ExitCode)
+	assert.NoFileExists(t, outside+"/b")
+}
+
+func TestJobsDieWithTheirHost(t *testing.T) {
+	length := fmt.Sprintf("9%06d", os.Getpid())
+	if os.Getenv("MIMIR_TEST_ROLE") == "host" {
+		j, err := New(core.Native(), []string{"sh", "-c", "setsid sleep " + os.Getenv("LENGTH") + "1 & sleep " + os.Getenv("LENGTH") + "2"})
+		if err == nil && j.Start() == nil {
+			select {}
+		}
+		return
+	}
+	host := exec.Command(os.Args[0], "-test.run=^TestJobsDieWithTheirHost$")
+	host.Env = append(os.Environ(), "MIMIR_TEST_ROLE=host", "LENGTH="+length)
+	require.NoError(t, host.Start())
+	require.Eventually(t, func() bool { return len(survivors(t, length)) == 2 }, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, host.Process.Kill())
+	_ = host.Wait()
+	require.Eventually(t, func() bool { return len(survivors(t, length)) == 0 }, 20*time.Second, 20*time.Millisecond)
+}
+
+func TestTheTreeOfARunningProcessIsListedAndKilled(t *testing.T) {
+	length := fmt.Sprintf("6%06d", os.Getpid())
+	root := exec.Command("sh", "-c", "(sleep "+length+"1 & setsid sleep "+length+"2 & wait) & sleep "+length+"3")
+	require.NoError(t, root.Start())
+	require.Eventually(t, func() bool { return len(survivors(t, length)) == 3 }, 20*time.Second, 5*time.Millisecond)
+	pid := int64(root.Process.Pid)
+	children, err := core.Native().Descendants(pid, false)
+	require.NoError(t, err)
+	all, err := core.Native().Descendants(pid, true)
+	require.NoError(t, err)
+	assert.Len(t, children, 2)
+	assert.Len(t, all, 4)
+	require.NoError(t, core.Native().KillTree(pid))
+	_ = root.Wait()
+	assert.Empty(t, survivors(t, length))
+	assert.ErrorIs(t, core.Native().KillTree(pid), core.StatusESRCH)
+	for _, bad := range []int64{-1, 0, 1, int64(os.Getpid()), 1 << 40} {
+		assert.ErrorIs(t, core.Native().KillTree(bad), core.StatusEINVAL, bad)
+	}
 }

@@ -35,15 +35,22 @@ const (
 	growth = 8 << 30
 )
 
-func newWatch(limits map[core.Limit]uint64, start time.Time) watch {
+func newWatch(child core.Child, limits map[core.Limit]uint64, start time.Time) watch {
 	limit := func(l core.Limit) uint64 {
 		if value, given := limits[l]; given {
 			return value
 		}
 		return core.Unlimited
 	}
+	// What the kernel counts and keeps for the whole tree is not judged a second time, by another count.
+	watched := func(l core.Limit) uint64 {
+		if child.Enforcement(l) == core.EnforcementKernel {
+			return core.Unlimited
+		}
+		return limit(l)
+	}
 	w := watch{
-		memory: limit(core.LimitMemory), cpu: limit(core.LimitCPUTime), processes: limit(core.LimitProcesses),
+		memory: watched(core.LimitMemory), cpu: limit(core.LimitCPUTime), processes: watched(core.LimitProcesses),
 		output: limit(core.LimitOutput), never: start.Add(Forever),
 		pause: firstPause, nextFull: start.Add(firstPause), nextQuick: start.Add(Forever),
 	}
@@ -79,6 +86,7 @@ func (j *Job) watchUntil(until time.Time, interruptible bool) watchOutcome {
 		case !now.Before(w.nextQuick):
 			j.glance(now)
 		}
+		j.killIfDue(now)
 		if !now.Before(until) {
 			return watchTimedOut
 		}
@@ -125,6 +133,9 @@ func (j *Job) look(now time.Time) {
 	w.peak = max(w.peak, s.Resident, s.PeakResident)
 	j.mu.Unlock()
 	w.most = max(w.most, s.Processes)
+	if s.Exceeded != core.ReasonNone {
+		_ = j.end(s.Exceeded)
+	}
 	w.pause = min(2*w.pause, longestPause)
 	w.nextFull = time.Now().Add(w.pause)
 	switch {

@@ -49,6 +49,10 @@ MIMIR_LIMIT_FILE_SIZE: Final = 7
 """The size in bytes to which one file can be written (RLIMIT_FSIZE)."""
 MIMIR_LIMIT_OUTPUT: Final = 8
 """The number of bytes that a job may write to its standard output and error together. Jobs only."""
+MIMIR_LIMIT_CPU_RATE: Final = 9
+"""How much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half. Jobs
+only.
+"""
 
 # mimir_enforcement says how strongly a limit is kept.
 MIMIR_ENFORCEMENT_NONE: Final = 0
@@ -69,6 +73,28 @@ MIMIR_SCOPE_PROCESS: Final = 2
 """Another process that already runs."""
 MIMIR_SCOPE_JOB: Final = 3
 """A command that libmimir starts."""
+
+# mimir_option: A setting of a job beside its limits and streams.
+MIMIR_OPTION_UMASK: Final = 1
+"""The command's file mode creation mask, 0 to 0777."""
+MIMIR_OPTION_NEW_SESSION: Final = 2
+"""MIMIR_OPTION_NEW_SESSION, when 1, makes the command lead a session of its own, without a
+terminal.
+"""
+MIMIR_OPTION_NO_NEW_PRIVILEGES: Final = 3
+"""MIMIR_OPTION_NO_NEW_PRIVILEGES, when 1, makes the set-user-id bit give the command and its
+descendants no privilege (PR_SET_NO_NEW_PRIVS). Linux.
+"""
+MIMIR_OPTION_NO_NETWORK: Final = 4
+"""MIMIR_OPTION_NO_NETWORK, when 1, gives the command a network of its own with nothing in it.
+Linux, where the kernel lets the user make network namespaces.
+"""
+MIMIR_OPTION_GRACE: Final = 5
+"""A time in nanoseconds: a job that is ended for its CPU time or wall time, or killed, gets
+SIGTERM first, and SIGKILL that much later.
+"""
+MIMIR_OPTION_KEEP_DESCRIPTOR: Final = 6
+"""A descriptor above 2 that the command gets under its own number. It can be given repeatedly."""
 
 # mimir_path_flavour: A set of rules for paths.
 MIMIR_PATH_NATIVE: Final = 0
@@ -213,6 +239,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_LIMIT_OPEN_FILES": MIMIR_LIMIT_OPEN_FILES,
         "MIMIR_LIMIT_FILE_SIZE": MIMIR_LIMIT_FILE_SIZE,
         "MIMIR_LIMIT_OUTPUT": MIMIR_LIMIT_OUTPUT,
+        "MIMIR_LIMIT_CPU_RATE": MIMIR_LIMIT_CPU_RATE,
     },
     "mimir_enforcement": {
         "MIMIR_ENFORCEMENT_NONE": MIMIR_ENFORCEMENT_NONE,
@@ -225,6 +252,14 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_SCOPE_SELF": MIMIR_SCOPE_SELF,
         "MIMIR_SCOPE_PROCESS": MIMIR_SCOPE_PROCESS,
         "MIMIR_SCOPE_JOB": MIMIR_SCOPE_JOB,
+    },
+    "mimir_option": {
+        "MIMIR_OPTION_UMASK": MIMIR_OPTION_UMASK,
+        "MIMIR_OPTION_NEW_SESSION": MIMIR_OPTION_NEW_SESSION,
+        "MIMIR_OPTION_NO_NEW_PRIVILEGES": MIMIR_OPTION_NO_NEW_PRIVILEGES,
+        "MIMIR_OPTION_NO_NETWORK": MIMIR_OPTION_NO_NETWORK,
+        "MIMIR_OPTION_GRACE": MIMIR_OPTION_GRACE,
+        "MIMIR_OPTION_KEEP_DESCRIPTOR": MIMIR_OPTION_KEEP_DESCRIPTOR,
     },
     "mimir_path_flavour": {
         "MIMIR_PATH_NATIVE": MIMIR_PATH_NATIVE,
@@ -535,6 +570,19 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_int32,
         ctypes.c_int64,
     ),
+    "mimir_job_set_option": (ctypes.c_uint64, ctypes.c_int32, ctypes.c_uint64),
+    "mimir_job_set_user": (
+        ctypes.c_uint64,
+        ctypes.c_uint32,
+        ctypes.c_uint32,
+        ctypes.POINTER(ctypes.c_uint32),
+        ctypes.c_uint64,
+    ),
+    "mimir_job_set_writable": (
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_char_p),
+        ctypes.c_uint64,
+    ),
     "mimir_job_start": (ctypes.c_uint64,),
     "mimir_job_run": (ctypes.c_uint64, ctypes.c_uint64, ctypes.POINTER(mimir_verdict)),
     "mimir_job_wait": (
@@ -629,6 +677,14 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
     ),
     "mimir_group_create": (ctypes.POINTER(ctypes.c_int64),),
     "mimir_group_kill": (ctypes.c_int64, ctypes.c_int32),
+    "mimir_process_children": (
+        ctypes.c_int64,
+        ctypes.c_int32,
+        ctypes.POINTER(ctypes.c_int64),
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
+    "mimir_process_kill_tree": (ctypes.c_int64,),
     "mimir_signal_reset": (ctypes.c_int32,),
     "mimir_system_get": (ctypes.POINTER(mimir_system),),
     "mimir_system_text": (
@@ -726,6 +782,46 @@ class Functions:
     Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown stream or mode, a mode
     that the stream cannot have, or a negative descriptor; MIMIR_ESTATE when the job has been
     started.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_job_set_option: Callable[..., int]
+    """int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value)
+
+    mimir_job_set_option sets an option beside limits and streams: a MIMIR_OPTION_* constant,
+    with the value that its description names.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown option or a value that it
+    cannot have; MIMIR_ENOTSUP for one that cannot be had here; MIMIR_ESTATE when the job has
+    been started.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_job_set_user: Callable[..., int]
+    """int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
+                                   uint64_t count)
+
+    mimir_job_set_user sets the user, the group and count supplementary groups that the
+    command runs as. Whether the caller may is found out at the start: MIMIR_EPERM.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count
+    above 65,536; MIMIR_ESTATE when the job has been started.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_job_set_writable: Callable[..., int]
+    """int32_t mimir_job_set_writable(uint64_t job, const char *const *directories, uint64_t count)
+
+    mimir_job_set_writable confines the command and its descendants to changing files below
+    count directories (a count of 0: no file at all); what they can read and execute stays as
+    it is. Linux, by Landlock, without privilege.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for NULL with a count above 0 or a count
+    above 65,536; MIMIR_ENOTSUP where the kernel has no Landlock; MIMIR_ESTATE when the job
+    has been started. Directories that do not exist are found out at the start.
 
     After fork: MIMIR_EFORKED.
     """
@@ -1068,6 +1164,36 @@ class Functions:
     MIMIR_ENOTSUP where there are no process groups.
 
     After fork: works.
+    """
+
+    mimir_process_children: Callable[..., int]
+    """int32_t mimir_process_children(int64_t pid, int32_t descendants, int64_t *pids, uint64_t capacity,
+                                       uint64_t *count)
+
+    mimir_process_children stores the ids of the children of a process, or with descendants of
+    all those below it, as they are now: up to capacity in pids, and in count how many there
+    are.
+
+    Returns: MIMIR_OK; MIMIR_ERANGE when there are more than capacity (count holds how many);
+    MIMIR_EINVAL for a pid that is none, NULL, or descendants other than 0 and 1; MIMIR_ESRCH
+    when the process is gone; MIMIR_ENOTSUP where processes cannot be listed.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_process_kill_tree: Callable[..., int]
+    """int32_t mimir_process_kill_tree(int64_t pid)
+
+    mimir_process_kill_tree ends a process and all its descendants, and returns when they are
+    gone. They are stopped first, so that none can start another meanwhile; descendants that
+    had lost their parent before are not known to be any (a job's are: use mimir_job_kill). It
+    cannot be used on the caller itself.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none, 0, 1 or the caller; MIMIR_ESRCH
+    when the process is gone; MIMIR_EPERM when it belongs to another user; MIMIR_ENOTSUP where
+    processes cannot be listed.
+
+    After fork: MIMIR_EFORKED.
     """
 
     mimir_signal_reset: Callable[..., int]

@@ -11,18 +11,22 @@ type Step int32
 // The steps, in the order in which the child takes them.
 const (
 	StepClone Step = iota
-	StepSignals
 	StepGroup
-	StepForeground
+	StepCgroup
+	StepNetwork
 	StepDirectory
 	StepStreams
 	StepDescriptors
+	StepCredential
+	StepPrivileges
+	StepLandlock
 	StepLimits
 	StepExec
 )
 
 var stepNames = [...]string{
-	"clone", "reset signals", "setpgid", "tcsetpgrp", "chdir", "connect streams", "close descriptors", "prlimit", "execve",
+	"clone", "setpgid", "enter control group", "new network", "chdir", "connect streams", "close descriptors", "setuid",
+	"no_new_privs", "landlock", "prlimit", "execve",
 }
 
 func (s Step) String() string { return stepNames[s] }
@@ -44,9 +48,34 @@ type Spec struct {
 	Files [3]int
 	// Rlimits are in force before the program's first instruction.
 	Rlimits []Rlimit
-	// Terminal, if not negative, is a terminal of which the child's group becomes the foreground group.
-	Terminal int
+	// Keep are descriptors above 2 that the program gets under their own numbers.
+	Keep []int
+	// Umask is the file mode creation mask; negative is the caller's.
+	Umask int
+	// Credential, if not nil, is the user that the program runs as.
+	Credential *Credential
+	// NewSession makes the child lead a session, instead of a group of the caller's.
+	NewSession bool
+	// NoNewPrivileges makes programs with the set-user-id bit give none (PR_SET_NO_NEW_PRIVS).
+	NoNewPrivileges bool
+	// Ruleset, if not negative, is a Landlock ruleset that the child restricts itself by.
+	Ruleset int
+	// NewNetwork gives the child a network of its own, with nothing in it.
+	NewNetwork bool
+	// Cgroup, if not negative, is a directory of a version 2 control group that the child starts in. Enter are open
+	// cgroup.procs files of version 1, which it enters before the program starts.
+	Cgroup int
+	Enter  []int
 }
+
+// Credential is a user, a group and the supplementary groups.
+type Credential struct {
+	UID, GID uint32
+	Groups   []uint32
+}
+
+// Absent is a Spec's value for no descriptor and for no mask.
+const Absent = -1
 
 // Process is a process that was started.
 type Process struct {

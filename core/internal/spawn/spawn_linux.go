@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -36,8 +37,9 @@ type plan struct {
 	argv, envp **byte
 	files      [3]int
 	limits     []Rlimit
-	terminal   int
+	spec       *Spec
 	mask       uint64
+	idMaps     [3]idMap
 	cleared    bool // whether the kernel has reset the handlers
 
 	failedStep  Step
@@ -61,12 +63,35 @@ func (e *Error) Unwrap() error { return e.Errno }
 //go:noescape
 func vfork(trap, a1, a2, a3, a4, a5 uintptr) (r uintptr)
 
+// idMap is a file that says who the user is in a user namespace, and its text.
+type idMap struct {
+	path   [24]byte
+	text   [48]byte
+	length int
+}
+
+// ownIDMaps let the user be itself in a namespace of its own. A group map without privilege needs setgroups denied.
+func ownIDMaps() (maps [3]idMap) {
+	for i, m := range [3][2]string{
+		{"/proc/self/setgroups", "deny"},
+		{"/proc/self/gid_map", strconv.Itoa(unix.Getegid()) + " " + strconv.Itoa(unix.Getegid()) + " 1"},
+		{"/proc/self/uid_map", strconv.Itoa(unix.Geteuid()) + " " + strconv.Itoa(unix.Geteuid()) + " 1"},
+	} {
+		copy(maps[i].path[:], m[0])
+		maps[i].length = copy(maps[i].text[:], m[1])
+	}
+	return maps
+}
+
 // noClone3 remembers that the kernel, or a filter in front of it, has no clone3.
 var noClone3 atomic.Bool
 
 // Start starts a process as the leader of a new process group.
 func Start(s *Spec) (Process, error) {
-	p := plan{files: s.Files, limits: s.Rlimits, terminal: s.Terminal}
+	p := plan{files: s.Files, limits: s.Rlimits, spec: s}
+	if s.NewNetwork {
+		p.idMaps = ownIDMaps()
+	}
 	var err error
 	if p.path, err = syscall.BytePtrFromString(s.Path); err != nil {
 		return Process{}, err
@@ -119,10 +144,15 @@ func Start(s *Spec) (Process, error) {
 func clone(p *plan) (Process, syscall.Errno) {
 	const flags = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD
 	pidfd := int32(-1)
-	if !noClone3.Load() {
+	into := p.spec.Cgroup != Absent
+	if into || !noClone3.Load() {
 		p.cleared = true
 		args := cloneArgs{
 			flags: flags | cloneClearSighand, pidfd: uint64(uintptr(unsafe.Pointer(&pidfd))), exitSignal: uint64(unix.SIGCHLD),
+		}
+		if into {
+			args.flags |= unix.CLONE_INTO_CGROUP
+			args.cgroup = uint64(p.spec.Cgroup)
 		}
 		r := cloneAndExec(p, unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args), 0)
 		runtime.KeepAlive(&args)
@@ -130,7 +160,7 @@ func clone(p *plan) (Process, syscall.Errno) {
 			return Process{PID: int(r), PIDFD: int(pidfd)}, 0
 		}
 		errno := syscall.Errno(-int(r))
-		if errno != unix.ENOSYS && errno != unix.EINVAL && errno != unix.EPERM {
+		if into || errno != unix.ENOSYS && errno != unix.EINVAL && errno != unix.EPERM {
 			return Process{}, errno
 		}
 		noClone3.Store(errno == unix.ENOSYS)
@@ -176,16 +206,22 @@ func cloneAndExec(p *plan, trap, a1, a2, a3 uintptr) uintptr {
 	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGPIPE), uintptr(unsafe.Pointer(&action)), 0, sigsetBytes, 0, 0)
 	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGXFSZ), uintptr(unsafe.Pointer(&action)), 0, sigsetBytes, 0, 0)
 
-	if _, _, errno = syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0); errno != 0 {
+	if p.spec.NewSession {
+		_, _, errno = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+	} else {
+		_, _, errno = syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0)
+	}
+	if errno != 0 {
 		die(p, StepGroup, 0, errno)
 	}
-	if p.terminal >= 0 {
-		pid, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
-		group := int32(pid)
-		_, _, errno = syscall.RawSyscall(unix.SYS_IOCTL, uintptr(p.terminal), unix.TIOCSPGRP, uintptr(unsafe.Pointer(&group)))
-		if errno != 0 {
-			die(p, StepForeground, 0, errno)
+	zero := [1]byte{'0'}
+	for i := range p.spec.Enter {
+		if _, _, errno = syscall.RawSyscall(unix.SYS_WRITE, uintptr(p.spec.Enter[i]), uintptr(unsafe.Pointer(&zero)), 1); errno != 0 {
+			die(p, StepCgroup, i, errno)
 		}
+	}
+	if p.spec.NewNetwork {
+		leaveNetwork(p)
 	}
 	if p.dir != nil {
 		if _, _, errno = syscall.RawSyscall(unix.SYS_CHDIR, uintptr(unsafe.Pointer(p.dir)), 0, 0); errno != 0 {
@@ -197,6 +233,15 @@ func cloneAndExec(p *plan, trap, a1, a2, a3 uintptr) uintptr {
 	if _, _, errno = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, firstFree, uintptr(^uint32(0)), closeRangeCloexec); errno != 0 {
 		markDescriptors(p)
 	}
+	for i := range p.spec.Keep {
+		if _, _, errno = syscall.RawSyscall(unix.SYS_FCNTL, uintptr(p.spec.Keep[i]), unix.F_SETFD, 0); errno != 0 {
+			die(p, StepDescriptors, i, errno)
+		}
+	}
+	if p.spec.Umask >= 0 {
+		syscall.RawSyscall(unix.SYS_UMASK, uintptr(p.spec.Umask), 0, 0)
+	}
+	become(p)
 	for i := range p.limits {
 		limit := [2]uint64{p.limits[i].Soft, p.limits[i].Hard}
 		_, _, errno = syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(p.limits[i].Resource),
@@ -210,6 +255,64 @@ func cloneAndExec(p *plan, trap, a1, a2, a3 uintptr) uintptr {
 		uintptr(unsafe.Pointer(p.envp)))
 	die(p, StepExec, 0, errno)
 	return 0
+}
+
+// leaveNetwork takes a network of its own; without privilege, in a user namespace of its own, in which the user is still
+// itself.
+//
+//go:nosplit
+//go:norace
+func leaveNetwork(p *plan) {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWNET, 0, 0); errno == 0 {
+		return
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWUSER|unix.CLONE_NEWNET, 0, 0); errno != 0 {
+		die(p, StepNetwork, 0, errno)
+	}
+	for i := range p.idMaps {
+		m := &p.idMaps[i]
+		fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, ^uintptr(99), uintptr(unsafe.Pointer(&m.path)),
+			unix.O_WRONLY|unix.O_CLOEXEC, 0, 0, 0)
+		if errno != 0 {
+			die(p, StepNetwork, i, errno)
+		}
+		if _, _, errno = syscall.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&m.text)), uintptr(m.length)); errno != 0 {
+			die(p, StepNetwork, i, errno)
+		}
+		syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	}
+}
+
+// become takes the user, and gives up what the program must not have.
+//
+//go:nosplit
+//go:norace
+func become(p *plan) {
+	if c := p.spec.Credential; c != nil {
+		var groups uintptr
+		if len(c.Groups) > 0 {
+			groups = uintptr(unsafe.Pointer(&c.Groups[0]))
+		}
+		if _, _, errno := syscall.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(c.Groups)), groups, 0); errno != 0 {
+			die(p, StepCredential, 0, errno)
+		}
+		if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, uintptr(c.GID), uintptr(c.GID), uintptr(c.GID)); errno != 0 {
+			die(p, StepCredential, 1, errno)
+		}
+		if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, uintptr(c.UID), uintptr(c.UID), uintptr(c.UID)); errno != 0 {
+			die(p, StepCredential, 2, errno)
+		}
+	}
+	if p.spec.NoNewPrivileges || p.spec.Ruleset >= 0 {
+		if _, _, errno := syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
+			die(p, StepPrivileges, 0, errno)
+		}
+	}
+	if p.spec.Ruleset >= 0 {
+		if _, _, errno := syscall.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(p.spec.Ruleset), 0, 0); errno != 0 {
+			die(p, StepLandlock, 0, errno)
+		}
+	}
 }
 
 // connect puts p.files at descriptors 0, 1 and 2.

@@ -273,3 +273,91 @@ func (t *Tree) End(wait func(time.Duration)) {
 		wait(pause)
 	}
 }
+
+// Descendants lists the children of a process, and with all those of its children, as they are now.
+func Descendants(fs procfs.FS, pid int, all bool) []int {
+	t := Tree{fs: fs, members: []member{{pid: pid}}}
+	if all {
+		t.findParents()
+	} else {
+		fs.EachProcess(func(s *procfs.Stat) bool {
+			if s.Parent == pid && !s.Dead() {
+				t.members = append(t.members, member{pid: s.PID})
+			}
+			return true
+		})
+	}
+	found := make([]int, 0, len(t.members))
+	for _, m := range t.members[1:] {
+		found = append(found, m.pid)
+	}
+	return found
+}
+
+// findParents adds every process whose parent is a member, until none is new.
+func (t *Tree) findParents() {
+	for before := -1; before != len(t.members); {
+		before = len(t.members)
+		t.fs.EachProcess(func(s *procfs.Stat) bool {
+			if t.has(s.Parent) && !t.has(s.PID) && !s.Dead() {
+				t.members = append(t.members, member{pid: s.PID, start: s.StartTicks})
+			}
+			return true
+		})
+	}
+}
+
+// Kill ends a process that is not a job's, and its descendants. They are stopped first, the parents before the children, so
+// that none can start another or be handed to another parent unseen; a process is held by its descriptor while its
+// start is looked at.
+func Kill(fs procfs.FS, pid int) error {
+	held := map[int]int{} // descriptors, by process id
+	defer func() {
+		for _, fd := range held {
+			_ = unix.Close(fd)
+		}
+	}()
+	hold := func(pid int) error {
+		s, err := fs.Stat(pid)
+		if err != nil {
+			return err
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return err
+		}
+		if again, err := fs.Stat(pid); err != nil || again.StartTicks != s.StartTicks {
+			_ = unix.Close(fd)
+			return procfs.ErrGone
+		}
+		if err := unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0); err != nil {
+			_ = unix.Close(fd)
+			return err
+		}
+		held[pid] = fd
+		return nil
+	}
+	if err := hold(pid); err != nil {
+		return err
+	}
+	for before := 0; before != len(held); {
+		before = len(held)
+		for _, child := range Descendants(fs, pid, true) {
+			if _, is := held[child]; !is {
+				_ = hold(child) // another user's, or gone
+			}
+		}
+	}
+	for _, fd := range held {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+	for _, fd := range held {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Ppoll(fds, nil, nil); err != unix.EINTR {
+				break
+			}
+		}
+	}
+	return nil
+}

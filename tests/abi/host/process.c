@@ -1,0 +1,66 @@
+#include "host.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static void the_caller_becomes_the_leader_of_its_group_once(void) {
+    int64_t group = 0, again = 0;
+    WORKS(mimir_group_create(&group));
+    CHECK(group == getpgrp() && group == getpid());
+    WORKS(mimir_group_create(&again));
+    CHECK(again == group);
+    WORKS(mimir_group_create(NULL));
+}
+
+static void a_signal_reaches_every_process_of_a_group(void) {
+    pid_t first = host_sleeper(), second = host_sleeper();
+    int status = 0;
+    CHECK(setpgid(first, first) == 0 && setpgid(second, first) == 0);
+    WORKS(mimir_group_kill(first, 0));
+    WORKS(mimir_group_kill(first, SIGTERM));
+    CHECK(waitpid(first, &status, 0) == first && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    CHECK(waitpid(second, &status, 0) == second && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    FAILS(MIMIR_ESRCH, mimir_group_kill(first, 0));
+    FAILS(MIMIR_ESRCH, mimir_group_kill(first, SIGTERM));
+}
+
+static void impossible_groups_and_signals_are_refused(void) {
+    FAILS(MIMIR_EINVAL, mimir_group_kill(0, SIGTERM));
+    FAILS(MIMIR_EINVAL, mimir_group_kill(-1, SIGTERM));
+    FAILS(MIMIR_EINVAL, mimir_group_kill(INT64_MIN, SIGTERM));
+    FAILS(MIMIR_EINVAL, mimir_group_kill(getpgrp(), -1));
+    FAILS(MIMIR_EINVAL, mimir_group_kill(getpgrp(), 65));
+    FAILS(MIMIR_EINVAL, mimir_group_kill(INT64_C(1) << 40, SIGTERM));
+}
+
+static void a_signal_gets_its_default_and_is_unblocked(void) {
+    struct sigaction now;
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGUSR2);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    WORKS(mimir_signal_reset(SIGUSR1));
+    sigaction(SIGUSR1, NULL, &now);
+    CHECK(now.sa_handler == SIG_DFL);
+    sigaction(SIGUSR2, NULL, &now);
+    CHECK(now.sa_handler == SIG_IGN); /* the others stay */
+    sigprocmask(SIG_SETMASK, NULL, &blocked);
+    CHECK(!sigismember(&blocked, SIGUSR1) && sigismember(&blocked, SIGUSR2));
+    WORKS(mimir_signal_reset(SIGUSR2));
+    FAILS(MIMIR_EINVAL, mimir_signal_reset(SIGKILL));
+    FAILS(MIMIR_EINVAL, mimir_signal_reset(SIGSTOP));
+    FAILS(MIMIR_EINVAL, mimir_signal_reset(-1));
+    FAILS(MIMIR_EINVAL, mimir_signal_reset(65));
+    FAILS(MIMIR_EINVAL, mimir_signal_reset(INT32_MIN));
+}
+
+const check_case process_cases[] = {
+    {"the caller becomes the leader of its group, once", the_caller_becomes_the_leader_of_its_group_once},
+    {"a signal reaches every process of a group", a_signal_reaches_every_process_of_a_group},
+    {"impossible groups and signals are refused", impossible_groups_and_signals_are_refused},
+    {"a signal gets its default disposition and is unblocked", a_signal_gets_its_default_and_is_unblocked},
+};
+const unsigned process_count = COUNT(process_cases);

@@ -1,0 +1,65 @@
+#include "host.h"
+
+#include <sys/utsname.h>
+#include <time.h>
+
+static void the_numbers_of_the_system_are_those_of_libc(void) {
+    mimir_system facts;
+    SIZED(facts);
+    WORKS(mimir_system_get(&facts));
+    CHECK(facts.size == sizeof facts);
+    CHECK(facts.platform == MIMIR_PLATFORM_LINUX);
+    CHECK(facts.logical_cpu_count == (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+    CHECK(facts.usable_cpu_count >= 1 && facts.usable_cpu_count <= facts.logical_cpu_count);
+    CHECK(facts.page_size_bytes == (uint64_t)sysconf(_SC_PAGESIZE));
+    CHECK(facts.total_memory_bytes == (uint64_t)sysconf(_SC_PHYS_PAGES) * facts.page_size_bytes);
+    CHECK(facts.available_memory_bytes > 0 && facts.available_memory_bytes <= facts.total_memory_bytes);
+    CHECK(facts.boot_time_seconds > 0 && facts.boot_time_seconds <= (uint64_t)time(NULL));
+}
+
+static void a_struct_of_another_size_is_refused_or_filled_as_far_as_known(void) {
+    mimir_system facts;
+    union {
+        mimir_system facts;
+        unsigned char bytes[4096];
+    } newer;
+    size_t i;
+    int intact = 1;
+    FAILS(MIMIR_EINVAL, mimir_system_get(NULL));
+    REFUSES_WRONG_SIZES(facts, mimir_system_get(&facts));
+    memset(&newer, 0x5a, sizeof newer);
+    newer.facts.size = (uint32_t)sizeof newer;
+    WORKS(mimir_system_get(&newer.facts));
+    CHECK(newer.facts.size == sizeof facts);
+    CHECK(newer.facts.platform == MIMIR_PLATFORM_LINUX);
+    for (i = sizeof facts; i < sizeof newer; i++) intact &= newer.bytes[i] == 0x5a;
+    CHECK(intact);
+}
+
+static void the_names_of_the_system_are_those_of_uname(void) {
+    struct utsname names;
+    char text[256];
+    int32_t item;
+    CHECK(uname(&names) == 0);
+    WORKS(mimir_system_text(MIMIR_SYSTEM_PLATFORM, text, sizeof text, NULL));
+    CHECK(!strcmp(text, names.sysname));
+    WORKS(mimir_system_text(MIMIR_SYSTEM_ARCHITECTURE, text, sizeof text, NULL));
+    CHECK(!strcmp(text, names.machine));
+    WORKS(mimir_system_text(MIMIR_SYSTEM_RELEASE, text, sizeof text, NULL));
+    CHECK(!strcmp(text, names.release));
+    WORKS(mimir_system_text(MIMIR_SYSTEM_HOSTNAME, text, sizeof text, NULL));
+    CHECK(!strcmp(text, names.nodename));
+    for (item = MIMIR_SYSTEM_PLATFORM; item <= MIMIR_SYSTEM_HOSTNAME; item++)
+        WRITES_TEXT(mimir_system_text(item, buffer, length, needed));
+    FAILS(MIMIR_EINVAL, mimir_system_text(0, text, sizeof text, NULL));
+    FAILS(MIMIR_EINVAL, mimir_system_text(-1, text, sizeof text, NULL));
+    FAILS(MIMIR_EINVAL, mimir_system_text(MIMIR_SYSTEM_HOSTNAME + 1, text, sizeof text, NULL));
+}
+
+const check_case system_cases[] = {
+    {"the numbers of the system are those of libc", the_numbers_of_the_system_are_those_of_libc},
+    {"a struct of another size is refused, or filled as far as it is known",
+     a_struct_of_another_size_is_refused_or_filled_as_far_as_known},
+    {"the names of the system are those of uname", the_names_of_the_system_are_those_of_uname},
+};
+const unsigned system_count = COUNT(system_cases);
