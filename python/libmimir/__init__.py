@@ -1,0 +1,180 @@
+"""Run commands under limits, limit this process, and measure it: one API for Linux, macOS and Windows.
+
+    import libmimir
+
+    result = libmimir.run(["make"], memory="2G", cpu=600, wall=900)
+    result.termination_reason          # None, or the limit that ended it: "memory", "cputime", "walltime", ...
+
+    adapter = libmimir.get_platform_adapter()
+    adapter.get_resource_usage(memory_limit=1 << 30).memory_percent
+
+    libmimir.get_limit("open_files")   # LimitValue(soft=1024, hard=1048576, enforcement='kernel')
+
+`libmimir.platform` has the adapter, `libmimir.jobs` commands under limits, `libmimir.process` running processes,
+`libmimir.errors` the exceptions, and `libmimir.raw` the C interface.
+"""
+
+from __future__ import annotations
+
+# The library is loaded here and now: it has to be there before the process forks to work in the child.
+from . import _library as _library
+from ._bindings import VERSION as _VERSION
+from ._group import create_process_group, killpg, reset_signals, setpgrp
+from .errors import (
+    BadHandleError,
+    BufferTooShortError,
+    ForkedError,
+    InternalError,
+    InterruptedCallError,
+    InvalidArgumentError,
+    LimitError,
+    MimirError,
+    NoSuchProcessError,
+    NotFoundError,
+    NotSupportedError,
+    OperatingSystemError,
+    OutOfResourcesError,
+    PermissionDeniedError,
+    StateError,
+    TimedOutError,
+)
+from .platform import (
+    PlatformAdapter,
+    ResourceUsage,
+    SystemInfo,
+    UnixPlatformAdapter,
+    WindowsPlatformAdapter,
+    create_platform_adapter,
+    get_config_directory,
+    get_executable_name,
+    get_home_directory,
+    get_path_separator,
+    get_platform_adapter,
+    get_platform_context,
+    get_system_info,
+    get_temp_directory,
+    is_linux,
+    is_macos,
+    is_unix_like,
+    is_windows,
+    join_paths,
+    normalize_path,
+)
+
+__version__: str = _VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import cli, errors, jobs, platform, process, raw
+    from .jobs import JobError, JobResult, run
+    from .process import (
+        SAME,
+        LimitValue,
+        ProcessUsage,
+        get_limit,
+        limits,
+        set_limit,
+        supports,
+        usage,
+    )
+
+# What is imported on its first use: each costs more than the rest of the package together.
+_LAZY_MODULES = ("cli", "jobs", "process", "raw")
+_LAZY_NAMES = {
+    "JobError": "jobs",
+    "JobResult": "jobs",
+    "run": "jobs",
+    "SAME": "process",
+    "LimitValue": "process",
+    "ProcessUsage": "process",
+    "get_limit": "process",
+    "limits": "process",
+    "set_limit": "process",
+    "supports": "process",
+    "usage": "process",
+}
+
+__all__ = [
+    "__version__",
+    # platform
+    "PlatformAdapter",
+    "ResourceUsage",
+    "SystemInfo",
+    "UnixPlatformAdapter",
+    "WindowsPlatformAdapter",
+    "create_platform_adapter",
+    "get_config_directory",
+    "get_executable_name",
+    "get_home_directory",
+    "get_path_separator",
+    "get_platform_adapter",
+    "get_platform_context",
+    "get_system_info",
+    "get_temp_directory",
+    "is_linux",
+    "is_macos",
+    "is_unix_like",
+    "is_windows",
+    "join_paths",
+    "normalize_path",
+    # jobs
+    "JobError",
+    "JobResult",
+    "run",
+    # process
+    "SAME",
+    "LimitValue",
+    "ProcessUsage",
+    "create_process_group",
+    "get_limit",
+    "killpg",
+    "limits",
+    "reset_signals",
+    "set_limit",
+    "setpgrp",
+    "supports",
+    "usage",
+    # errors
+    "BadHandleError",
+    "BufferTooShortError",
+    "ForkedError",
+    "InternalError",
+    "InterruptedCallError",
+    "InvalidArgumentError",
+    "LimitError",
+    "MimirError",
+    "NoSuchProcessError",
+    "NotFoundError",
+    "NotSupportedError",
+    "OperatingSystemError",
+    "OutOfResourcesError",
+    "PermissionDeniedError",
+    "StateError",
+    "TimedOutError",
+    # modules
+    "cli",
+    "errors",
+    "jobs",
+    "platform",
+    "process",
+    "raw",
+]
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> object:
+        module = _LAZY_NAMES.get(name)
+        if module is None and name not in _LAZY_MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        loaded = import_module(f"{__name__}.{module or name}")
+        if module is None:
+            return loaded
+        value = globals()[name] = getattr(loaded, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

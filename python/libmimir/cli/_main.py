@@ -1,0 +1,178 @@
+"""The command's arguments, and what becomes of errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Callable, NoReturn
+
+from .. import __version__, _limits
+from ..errors import InvalidArgumentError, LimitError, MimirError, NotSupportedError
+
+#: A wrong argument, as argparse and the shells have it.
+USAGE_ERROR = 2
+
+_SIZES = "sizes: bytes, or 10k, 256M, 1.5GiB, 512Mi (powers of 1024)"
+_TIMES = "durations: seconds, or 500ms, 10s, 2m, 1h"
+
+_RUN_HELP = f"""\
+Run a command under limits. Its output and exit status pass through; what it used, and which limit ended it, is told on
+standard error.
+
+exit status:
+  the command's own; 128 + n when signal n ended it, also for a limit;
+  127 when there is no such program, 126 when it cannot be executed, 125 when it could not be run for another
+  reason; 2 for wrong arguments.
+
+{_SIZES}
+{_TIMES}
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # What follows the first "--" is a command, whose own options are not to be looked at.
+    command: list[str] | None = None
+    if "--" in given:
+        at = given.index("--")
+        given, command = given[:at], given[at + 1 :]
+    parser = _parser()
+    options = parser.parse_args(given)
+    if options.action == "run":
+        options.command = [*options.command, *(command or [])]
+    elif command is not None:
+        parser.error(f"{options.action} takes no command")
+    name = f"libmimir {options.action}"
+    act: Callable[[argparse.Namespace], int] = options.act
+    try:
+        status = act(options)
+        sys.stdout.flush()
+    except (InvalidArgumentError, LimitError, NotSupportedError) as error:
+        return _say(name, error, USAGE_ERROR)
+    except BrokenPipeError:
+        # The reader has gone. Python's own flush at exit must not say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (MimirError, OSError) as error:
+        return _say(name, error, 1)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _say(name: str, error: Exception, status: int) -> int:
+    print(f"{name}: {error}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="libmimir", description="Run commands under limits, and see what processes use and may use.")
+    parser.add_argument("--version", action="version", version=f"libmimir {__version__}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="info | usage | limits | run")
+
+    info = actions.add_parser("info", help="the system, the library, and which limits can be kept here")
+    info.set_defaults(act=_info)
+
+    usage = actions.add_parser("usage", help="what a process uses")
+    usage.add_argument("pid", nargs="?", type=_pid, default=0, metavar="PID", help="default: this one")
+    usage.set_defaults(act=_usage)
+
+    limits = actions.add_parser("limits", help="the limits of a process")
+    limits.add_argument("pid", nargs="?", type=_pid, default=0, metavar="PID", help="default: this one")
+    limits.set_defaults(act=_limits_of)
+
+    for action in (info, usage, limits):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+    run = actions.add_parser(
+        "run",
+        help="run a command under limits",
+        usage="libmimir run [options] [--] COMMAND [ARGUMENT ...]",
+        description=_RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    limit = run.add_argument_group("limits")
+    limit.add_argument("--memory", metavar="SIZE", help="resident memory of the command and its descendants")
+    limit.add_argument("--cpu", metavar="TIME", help="CPU time")
+    limit.add_argument("--wall", metavar="TIME", help="elapsed time")
+    limit.add_argument("--processes", metavar="N", help="processes alive at once")
+    limit.add_argument("--open-files", metavar="N", help="open descriptors of each process")
+    limit.add_argument("--file-size", metavar="SIZE", help="size of each file that is written")
+    limit.add_argument("--address-space", metavar="SIZE", help="virtual memory of each process")
+    limit.add_argument("--output", metavar="SIZE", help="bytes written to standard output and error")
+    run.add_argument("--cwd", metavar="DIR", help="directory to start in")
+    run.add_argument(
+        "--env", metavar="NAME=VALUE", action="append", default=[], help="environment variable; can be repeated"
+    )
+    run.add_argument("--clear-env", action="store_true", help="start from an empty environment")
+    run.add_argument("--stdin", metavar="FILE", help="file that is the command's standard input")
+    run.add_argument("--json", action="store_true", help="tell the outcome as one line of JSON on standard error")
+    run.add_argument("-q", "--quiet", action="store_true", help="do not tell the outcome")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help=argparse.SUPPRESS)
+    run.set_defaults(act=_run)
+    return parser
+
+
+def _pid(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
+    return int(text)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from . import _report
+
+    return _report.info(as_json=options.json)
+
+
+def _usage(options: argparse.Namespace) -> int:
+    from . import _report
+
+    return _report.usage(options.pid, as_json=options.json)
+
+
+def _limits_of(options: argparse.Namespace) -> int:
+    from . import _report
+
+    return _report.limits(options.pid, as_json=options.json)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from . import _run
+
+    if not options.command:
+        raise InvalidArgumentError("there is no command to run")
+    given = []
+    for name in _limits.LIMITS:
+        value = getattr(options, name)
+        if value is not None:
+            given.append((name, _limits.parse(name, value, "--" + name.replace("_", "-"))))
+    return _run.run(
+        options.command,
+        given,
+        cwd=options.cwd,
+        env=_environment(options.env, clear=options.clear_env),
+        stdin=options.stdin,
+        report="none" if options.quiet else "json" if options.json else "text",
+    )
+
+
+def _environment(settings: list[str], *, clear: bool) -> dict[str, str] | None:
+    if not settings and not clear:
+        return None
+    environment = {} if clear else dict(os.environ)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not name or not equals:
+            raise InvalidArgumentError(f"--env: {setting!r} is not NAME=VALUE")
+        environment[name] = value
+    return environment
