@@ -16,7 +16,7 @@ type Adapter interface {
 	// SystemText reads one of its names.
 	SystemText(SystemText) (string, error)
 
-	// Supports tells how strongly a limit is kept on a scope, for a user without privileges.
+	// Supports tells how strongly a limit would be kept now on a scope.
 	Supports(Limit, Scope) Enforcement
 	// Limit reads a limit of a running process.
 	Limit(pid int64, limit Limit) (LimitValue, error)
@@ -72,7 +72,7 @@ func ReadUsage(a Adapter, pid int64, fields UsageField, u *Usage) error {
 	if err := checkPID(pid); err != nil {
 		return err
 	}
-	if pid == 0 {
+	if pid == 0 || pid == int64(os.Getpid()) {
 		return a.SelfUsage(fields, u)
 	}
 	return a.ProcessUsage(pid, fields, u)

@@ -2,8 +2,17 @@ package core
 
 import (
 	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/libproc"
+	"libmimir/core/internal/libsystem"
+	"libmimir/core/internal/machtime"
+	"libmimir/core/internal/rlimit"
 )
 
 // unixAdapter is macOS.
@@ -13,82 +22,203 @@ type unixAdapter struct{}
 var native = &unixAdapter{}
 
 const (
+	platform   = PlatformMacos
 	lastSignal = 31
-	// maxrssUnit is the unit of ru_maxrss.
-	maxrssUnit = 1
 )
 
+// tickFrequency is how many of the kernel's ticks are a second: see package machtime.
+var tickFrequency = sync.OnceValue(func() uint64 {
+	frequency, err := unix.SysctlUint64("hw.tbfrequency")
+	if err != nil {
+		return 0
+	}
+	return frequency
+})
+
+func nanosecondsOf(ticks uint64) uint64 { return machtime.Nanoseconds(ticks, tickFrequency()) }
+
 func (*unixAdapter) SystemFacts() (SystemFacts, error) {
-	return systemFacts(PlatformMacos, os.Getpagesize())
+	memory, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return SystemFacts{}, OSError(err, "sysctl hw.memsize", "")
+	}
+	cpus, err := unix.SysctlUint32("hw.logicalcpu")
+	if err != nil {
+		return SystemFacts{}, OSError(err, "sysctl hw.logicalcpu", "")
+	}
+	boot, err := unix.SysctlTimeval("kern.boottime")
+	if err != nil {
+		return SystemFacts{}, OSError(err, "sysctl kern.boottime", "")
+	}
+	var words [libproc.HostVMInfoWords]uint32
+	count, failed := libsystem.HostStatistics(libproc.HostVMInfo64, words[:])
+	if failed != 0 {
+		return SystemFacts{}, Errorf(StatusEOS, "host_statistics64", "Mach error %d", failed)
+	}
+	pages, err := libproc.DecodeAvailablePages(unsafe.Slice((*byte)(unsafe.Pointer(&words)), 4*count))
+	if err != nil {
+		return SystemFacts{}, OSError(err, "host_statistics64", "")
+	}
+	pageSize := uint64(os.Getpagesize())
+	return SystemFacts{
+		Platform: platform, LogicalCPUCount: cpus, UsableCPUCount: usableCPUs(), PageSizeBytes: pageSize,
+		TotalMemoryBytes: memory, AvailableMemoryBytes: pages * pageSize, BootTimeSeconds: uint64(boot.Sec),
+	}, nil
 }
 
-// Supports: macOS accepts limits of memory and address space and keeps neither.
-func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
-	if scope != ScopeSelf {
-		return EnforcementNone
+// distribution is the name and version that "About This Mac" shows.
+func (*unixAdapter) distribution() (string, error) {
+	version, err := unix.Sysctl("kern.osproductversion")
+	if err != nil {
+		return "", OSError(err, "sysctl kern.osproductversion", "")
 	}
-	switch limit {
-	case LimitCPUTime, LimitOpenFiles, LimitFileSize:
-		return EnforcementKernel
-	case LimitProcesses:
-		return EnforcementKernelPerUser
-	case LimitMemory, LimitAddressSpace:
+	return "macOS " + version, nil
+}
+
+func (*unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
+	return SupportOn(platform, limit).On(scope)
+}
+
+// enforcement is Supports for one process: root is exempt from the limit of a user's processes.
+func (a *unixAdapter) enforcement(pid int64, limit Limit) Enforcement {
+	kept := a.Supports(limit, ScopeSelf)
+	if kept == EnforcementKernelPerUser && rlimit.Exempt(int(pid)) {
 		return EnforcementAdvisory
 	}
-	return EnforcementNone
-}
-
-func (*unixAdapter) distribution() (string, error) { return distribution() }
-
-func (a *unixAdapter) enforcement(_ int64, limit Limit) Enforcement {
-	return a.Supports(limit, ScopeSelf)
+	return kept
 }
 
 // prepareLimit has nothing to do: no reading keeps a descriptor.
 func (*unixAdapter) prepareLimit(Limit) {}
 
-func (*unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
-	if err := processUsage(int64(os.Getpid()), fields, u); err != nil {
-		return err
-	}
+func (a *unixAdapter) SelfUsage(fields UsageField, u *Usage) error {
+	*u = Usage{}
 	if fields&(UsageMemory|UsageCPU) != 0 {
 		var ru unix.Rusage
 		if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
 			return OSError(err, "getrusage", "")
 		}
 		fillRusage(u, &ru)
+		u.Fields |= uint32(UsageCPU)
+	}
+	return a.readTask(os.Getpid(), fields, u)
+}
+
+// readTask reads memory, threads and descriptors of a process that the caller may read.
+func (*unixAdapter) readTask(pid int, fields UsageField, u *Usage) error {
+	if fields&(UsageMemory|UsageThreads) != 0 {
+		var b [libproc.SizeofTaskInfo]byte
+		task, err := libproc.DecodeTaskInfo(b[:libsystem.PIDInfo(pid, libproc.TaskInfo, b[:])])
+		if err != nil {
+			return unreadable(pid, "proc_pidinfo")
+		}
+		if fields&UsageMemory != 0 {
+			u.ResidentBytes, u.VirtualBytes = task.Resident, task.Virtual
+			u.PeakResidentBytes = max(u.PeakResidentBytes, task.Resident)
+			u.Fields |= uint32(UsageMemory)
+		}
+		if fields&UsageThreads != 0 {
+			u.Threads = uint32(task.Threads)
+			u.Fields |= uint32(UsageThreads)
+		}
+	}
+	if fields&UsageDescriptors != 0 {
+		count, err := countDescriptors(pid)
+		if err != nil {
+			return err
+		}
+		u.Descriptors = uint32(count)
+		u.Fields |= uint32(UsageDescriptors)
 	}
 	return nil
 }
 
-func (*unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
-	return processUsage(pid, fields, u)
+// countDescriptors asks for the list, as long as it is: without room the kernel answers with the size of the table.
+func countDescriptors(pid int) (int, error) {
+	var few [64 * libproc.SizeofFDInfo]byte
+	n := libsystem.PIDInfo(pid, libproc.ListFDs, few[:])
+	if n == 0 {
+		return 0, unreadable(pid, "proc_pidinfo")
+	}
+	for b := few[:]; ; {
+		if n < len(b) {
+			return libproc.CountDescriptors(b[:n]), nil
+		}
+		b = make([]byte, 2*max(len(b), libsystem.PIDInfo(pid, libproc.ListFDs, nil)))
+		if n = libsystem.PIDInfo(pid, libproc.ListFDs, b); n == 0 {
+			return 0, unreadable(pid, "proc_pidinfo")
+		}
+	}
 }
+
+// unreadable is why a process could not be read, which proc_pidinfo does not say.
+func unreadable(pid int, step string) error {
+	if err := unix.Kill(pid, 0); err == unix.ESRCH {
+		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(int64(pid))}
+	}
+	return OSError(unix.EPERM, step, "process %d", pid)
+}
+
+func (a *unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
+	*u = Usage{}
+	var b [libproc.SizeofRusageInfo4]byte
+	if err := libsystem.PIDRusage(int(pid), libproc.RusageInfo4, b[:]); err != nil {
+		if err == unix.ESRCH {
+			return unreadable(int(pid), "proc_pid_rusage")
+		}
+		return OSError(err, "proc_pid_rusage", "process %d", pid)
+	}
+	usage, err := libproc.DecodeRusage(b[:])
+	if err != nil {
+		return OSError(err, "proc_pid_rusage", "process %d", pid)
+	}
+	if fields&UsageCPU != 0 {
+		u.UserTimeNs, u.SystemTimeNs = nanosecondsOf(usage.UserTicks), nanosecondsOf(usage.SystemTicks)
+		u.Fields |= uint32(UsageCPU)
+	}
+	if fields&UsageMemory != 0 {
+		// The most resident memory of another process is not told; the most that it was charged for is.
+		u.PeakResidentBytes = usage.PeakFootprint
+	}
+	return a.readTask(int(pid), fields, u)
+}
+
+// goNeeds are the signals by which Go's runtime turns a fault into a panic that can be recovered.
+const goNeeds = 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGBUS-1) | 1<<(unix.SIGFPE-1)
 
 func (*unixAdapter) ResetSignal(signal int32) error {
 	if signal < 0 || signal > lastSignal {
 		return unknownSignal(signal)
 	}
-	return notSupported("sigaction", "macOS gives no system call for it to a program that is not linked to C")
+	runtime.LockOSThread() // a caller from C is locked to its thread: the mask is that thread's
+	defer runtime.UnlockOSThread()
+	unblock := ^uint32(0)
+	if signal != 0 {
+		if err := libsystem.DefaultAction(int(signal)); err != nil {
+			return OSError(err, "sigaction", "signal %d", signal)
+		}
+		unblock = 1 << (signal - 1)
+	}
+	for s := int32(1); signal == 0 && s <= lastSignal; s++ {
+		if goNeeds&(1<<(s-1)) != 0 || unix.Signal(s) == unix.SIGKILL || unix.Signal(s) == unix.SIGSTOP {
+			continue
+		}
+		if err := libsystem.DefaultAction(int(s)); err != nil {
+			return OSError(err, "sigaction", "signal %d", s)
+		}
+	}
+	if _, err := libsystem.SignalMask(libsystem.SigUnblock, unblock); err != nil {
+		return OSError(err, "pthread_sigmask", "")
+	}
+	return nil
 }
 
-func (*unixAdapter) Offers(option Option) error {
-	return notSupported("find option", "option %d of jobs in this version", int32(option))
+func restoreFileLimit(before func() (soft, hard uint64)) {
+	soft, hard := before()
+	if soft == 0 && hard == 0 { // not known
+		return
+	}
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: soft, Max: hard})
 }
-
-func (*unixAdapter) Descendants(int64, bool) ([]int64, error) {
-	return nil, notSupported("list processes", "trees of processes in this version")
-}
-
-func (*unixAdapter) KillTree(int64) error {
-	return notSupported("kill tree", "trees of processes in this version")
-}
-
-func (*unixAdapter) Start(*Command) (Child, error) {
-	return nil, notSupported("start job", "jobs are not available on macOS in this version")
-}
-
-// restoreFileLimit has nothing to do: the limit that was is not known here.
-func restoreFileLimit(func() (soft, hard uint64)) {}
 
 func nativeWithoutGroups() Adapter { return native }

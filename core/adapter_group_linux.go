@@ -9,8 +9,8 @@ import (
 	"libmimir/core/internal/tree"
 )
 
-// inGroup are the limits that a control group keeps.
-var inGroup = map[Limit]bool{LimitMemory: true, LimitProcesses: true, LimitCPURate: true}
+// controllers are those of control groups that keep limits of jobs.
+var controllers = map[Limit]cgroup.Controller{LimitMemory: cgroup.Memory, LimitProcesses: cgroup.PIDs, LimitCPURate: cgroup.CPU}
 
 // groupParents looks once for control groups that can be written. LIBMIMIR_CGROUPS=off in the environment, as it was when the
 // library was loaded, does without.

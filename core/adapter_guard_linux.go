@@ -10,8 +10,8 @@ import (
 )
 
 // guardian ends the jobs of a host that has died, even by SIGKILL. It is a shell of its own, waiting at a pipe that only the
-// host holds open, and knows the processes of the host's jobs by their mark. A host that closes all its
-// descriptors has not died yet: its process id tells.
+// host holds open, and knows the processes of the host's jobs, and their control groups, by their mark. A host that
+// closes all its descriptors has not died yet: its process id tells.
 const guardian = `trap '' HUP INT QUIT TERM TSTP PIPE
 (
 read -r _
@@ -25,6 +25,9 @@ while [ "$left" ]; do
     case $stat in *') Z '*|*') X '*) continue;; esac
     kill -9 "${process#/proc/}" 2>/dev/null && left=yes
   done
+done
+for directory; do
+  rmdir "$directory"/libmimir-%d* 2>/dev/null
 done
 ) &
 `
@@ -48,7 +51,9 @@ func (a *unixAdapter) guard() {
 			return
 		}
 		process, err := spawn.Start(&spawn.Spec{
-			Path: "/bin/sh", Args: []string{"sh", "-c", fmt.Sprintf(guardian, unix.Getpid(), prefix)},
+			Path: "/bin/sh",
+			Args: append([]string{"sh", "-c", fmt.Sprintf(guardian, unix.Getpid(), prefix, prefix), "libmimir-guardian"},
+				a.groupParents().Dirs()...),
 			Env: []string{"PATH=/bin:/usr/bin"}, Dir: "/", Files: [3]int{ends[0], null, null},
 			Umask: spawn.Absent, Ruleset: spawn.Absent, Cgroup: spawn.Absent, NewSession: true,
 		})

@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -32,10 +31,7 @@ type linuxChild struct {
 	// cpuLimit is the limit of CPU time, 0 without one.
 	cpuLimit time.Duration
 
-	// ends are this side's ends of the pipes, by stream; none where there is no pipe.
-	ends   [3]int
-	input  *Bytes
-	buffer []byte
+	pipes
 	exited bool
 
 	mu     sync.Mutex // held while a signal is sent and while the process is reaped
@@ -43,9 +39,6 @@ type linuxChild struct {
 }
 
 const (
-	noPipe = -1
-	// pipeBytes is what one reading takes: half of a pipe.
-	pipeBytes = 32 << 10
 	// pollWithoutPIDFD is how often a kernel without process descriptors is asked whether the command has ended.
 	pollWithoutPIDFD = 5 * time.Millisecond
 	// slackBytes covers the kernel's per-CPU counting of resident pages.
@@ -69,11 +62,15 @@ func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) ([]spawn.Rlimi
 		if !given {
 			continue
 		}
-		if group != nil && inGroup[limit] {
+		controller, inGroup := controllers[limit]
+		if group != nil && inGroup && a.groupParents().Has(controller) {
 			enforcement[limit] = EnforcementKernel
 			continue
 		}
 		kept := a.Supports(limit, ScopeJob)
+		if inGroup { // no group could be made, or not for this limit
+			kept = EnforcementWatchdog
+		}
 		if kept == EnforcementNone {
 			return nil, nil, notSupported("find limit", "%s of a job", limit)
 		}
@@ -131,7 +128,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 		defer unix.Close(ruleset)
 	}
 	a.guard()
-	child := &linuxChild{group: group, mark: mark, adapter: a, enforcement: enforcement, ends: [3]int{noPipe, noPipe, noPipe}}
+	child := &linuxChild{group: group, mark: mark, adapter: a, enforcement: enforcement, pipes: noPipes}
 	if value, ok := c.Limits[LimitCPUTime]; ok {
 		child.cpuLimit = time.Duration(min(value, 1<<62))
 	}
@@ -168,77 +165,9 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	var ru unix.Rusage
 	child.floor = Unlimited
 	if unix.Getrusage(unix.RUSAGE_SELF, &ru) == nil {
-		child.floor = uint64(ru.Maxrss) * maxrssUnit
+		child.floor = maxrssBytes(platform, ru.Maxrss)
 	}
 	return child, nil
-}
-
-// childFiles are what becomes the command's descriptors 0, 1 and 2, and those of them to be closed here after the start.
-type childFiles struct {
-	numbers [3]int
-	owned   []int
-}
-
-func (f *childFiles) close() {
-	for _, fd := range f.owned {
-		_ = unix.Close(fd)
-	}
-}
-
-func (l *linuxChild) connect(c *Command) (files childFiles, err error) {
-	for i, target := range c.Streams {
-		files.numbers[i] = i
-		switch target.Mode {
-		case ModeInherit:
-			if _, err := unix.FcntlInt(uintptr(i), unix.F_GETFD, 0); err != nil {
-				// The caller has no such stream: the command gets the null device, not whatever is opened next.
-				if err := files.openNull(i); err != nil {
-					return files, err
-				}
-			}
-		case ModeNull:
-			if err := files.openNull(i); err != nil {
-				return files, err
-			}
-		case ModeDescriptor:
-			if _, err := unix.FcntlInt(uintptr(target.Descriptor), unix.F_GETFD, 0); err != nil {
-				return files, OSError(err, "connect streams", "descriptor %d", target.Descriptor)
-			}
-			files.numbers[i] = int(target.Descriptor)
-		case ModeOutput:
-			files.numbers[i] = files.numbers[StreamOutput]
-		case ModeCapture:
-			var ends [2]int
-			if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-				return files, OSError(err, "pipe", "stream %d", i)
-			}
-			here, there := 0, 1
-			if Stream(i) == StreamInput {
-				here, there = 1, 0
-			}
-			l.ends[i] = ends[here]
-			files.numbers[i] = ends[there]
-			files.owned = append(files.owned, ends[there])
-			if err := unix.SetNonblock(ends[here], true); err != nil {
-				return files, OSError(err, "fcntl", "stream %d", i)
-			}
-			if Stream(i) == StreamInput {
-				l.input = c.Input
-				l.feed() // what the pipe holds is there before the command is; the reading end is still open here
-			}
-		}
-	}
-	return files, nil
-}
-
-func (f *childFiles) openNull(stream int) error {
-	fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return OSError(err, "open "+os.DevNull, "")
-	}
-	f.numbers[stream] = fd
-	f.owned = append(f.owned, fd)
-	return nil
 }
 
 // startError says what the caller asked for that failed.
@@ -273,15 +202,11 @@ func (l *linuxChild) Next(timeout time.Duration) (Event, error) {
 	}
 	var fds [4]unix.PollFd
 	n := 0
-	for stream, fd := range l.ends {
-		if fd == noPipe {
-			continue
+	for stream := range l.ends {
+		if fd, ok := l.awaited(Stream(stream)); ok {
+			fds[n] = fd
+			n++
 		}
-		fds[n] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-		if Stream(stream) == StreamInput {
-			fds[n].Events = unix.POLLOUT
-		}
-		n++
 	}
 	if l.process.PIDFD >= 0 {
 		fds[n] = unix.PollFd{Fd: int32(l.process.PIDFD), Events: unix.POLLIN}
@@ -297,6 +222,7 @@ func (l *linuxChild) Next(timeout time.Duration) (Event, error) {
 		return Event{}, OSError(err, "ppoll", "")
 	}
 	if ready > 0 {
+		l.relayAll()
 		for _, fd := range fds[:n] {
 			if fd.Revents == 0 {
 				continue
@@ -321,6 +247,10 @@ func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 
 // serve reads or writes at an end that is ready.
 func (l *linuxChild) serve(fd int) (Event, bool) {
+	if fd == l.process.PIDFD {
+		l.exited = true
+		return Event{Kind: EventExit}, true
+	}
 	for i, end := range l.ends {
 		if end != fd {
 			continue
@@ -336,62 +266,7 @@ func (l *linuxChild) serve(fd int) (Event, bool) {
 		}
 		return Event{Kind: EventOutput, Stream: stream, Data: data}, len(data) > 0
 	}
-	l.exited = true
-	return Event{Kind: EventExit}, true
-}
-
-// take reads what a pipe holds. open is false at its end.
-func (l *linuxChild) take(stream Stream) (data []byte, open bool) {
-	if l.buffer == nil {
-		l.buffer = make([]byte, pipeBytes)
-	}
-	for {
-		n, err := unix.Read(l.ends[stream], l.buffer)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return nil, true
-		case err != nil || n == 0:
-			return nil, false
-		}
-		return l.buffer[:n], true
-	}
-}
-
-func (l *linuxChild) PassOn(stream Stream, descriptor int64, data []byte) {
-	for len(data) > 0 {
-		n, err := writeWithoutSignal(int(descriptor), data)
-		switch err {
-		case nil:
-			data = data[n:]
-		case unix.EINTR:
-		case unix.EAGAIN:
-			_, _ = poll([]unix.PollFd{{Fd: int32(descriptor), Events: unix.POLLOUT}}, time.Second)
-		default:
-			l.closeEnd(stream)
-			return
-		}
-	}
-}
-
-// feed writes what the input's pipe takes, and closes it after the last byte or when nobody reads.
-func (l *linuxChild) feed() {
-	for len(l.input.Bytes()) > 0 {
-		n, err := writeWithoutSignal(l.ends[StreamInput], l.input.Bytes())
-		if err == unix.EINTR {
-			continue
-		}
-		if err == unix.EAGAIN {
-			return
-		}
-		if err != nil {
-			break
-		}
-		l.input.Take(n)
-	}
-	l.input.Free()
-	l.closeEnd(StreamInput)
+	return Event{}, false
 }
 
 // writeWithoutSignal writes to a pipe whose reader may be gone: SIGPIPE would go to the host, whose disposition of it is
@@ -515,18 +390,7 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	if !alone && l.mark.Hard == 0 {
 		l.awaitGroup()
 	}
-	for _, stream := range []Stream{StreamOutput, StreamError} {
-		for l.ends[stream] != noPipe {
-			data, open := l.take(stream)
-			if len(data) > 0 {
-				output(stream, data)
-			}
-			if !open || len(data) == 0 {
-				l.closeEnd(stream)
-			}
-		}
-	}
-	l.closePipes()
+	l.drain(output)
 	reason := ReasonNone
 	if l.group != nil {
 		reason = l.groupReason()
@@ -539,7 +403,7 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 		Observed: true, Code: int32(status.ExitStatus()),
 		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()), Reason: reason,
 	}
-	if peak := uint64(ru.Maxrss) * maxrssUnit; l.floor < Unlimited-slackBytes && peak > l.floor+slackBytes {
+	if peak := maxrssBytes(platform, ru.Maxrss); l.floor < Unlimited-slackBytes && peak > l.floor+slackBytes {
 		exit.PeakResident = peak
 	}
 	if status.Signaled() {
@@ -585,22 +449,6 @@ func (l *linuxChild) awaitGroup() {
 	}
 }
 
-func (l *linuxChild) closeEnd(stream Stream) {
-	if l.ends[stream] != noPipe {
-		_ = unix.Close(l.ends[stream])
-		l.ends[stream] = noPipe
-	}
-}
-
-func (l *linuxChild) closePipes() {
-	if l.input != nil {
-		l.input.Free()
-	}
-	for stream := range l.ends {
-		l.closeEnd(Stream(stream))
-	}
-}
-
 func (l *linuxChild) Close() error {
 	if !l.reaped {
 		if err := l.Kill(); err != nil {
@@ -616,3 +464,5 @@ func (l *linuxChild) Close() error {
 	}
 	return nil
 }
+
+func newPipe(ends *[2]int) error { return unix.Pipe2(ends[:], unix.O_CLOEXEC) }

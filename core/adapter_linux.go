@@ -38,9 +38,8 @@ func newLinuxAdapter(root string) *unixAdapter {
 }
 
 const (
+	platform   = PlatformLinux
 	lastSignal = 64
-	// maxrssUnit is the unit of ru_maxrss.
-	maxrssUnit = 1024
 	tick       = nanosecondsPerSecond / procfs.TicksPerSecond
 )
 
@@ -70,29 +69,10 @@ func (a *unixAdapter) distribution() (string, error) {
 }
 
 func (a *unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
-	switch limit {
-	case LimitAddressSpace, LimitOpenFiles, LimitFileSize:
+	if controller, ok := controllers[limit]; ok && scope == ScopeJob && a.groupParents().Has(controller) {
 		return EnforcementKernel
-	case LimitMemory, LimitCPUTime:
-		if scope == ScopeJob && limit == LimitMemory {
-			return EnforcementWatchdog
-		}
-		return EnforcementKernel
-	case LimitProcesses:
-		if scope == ScopeJob {
-			return EnforcementWatchdog
-		}
-		return EnforcementKernelPerUser
-	case LimitWallTime, LimitOutput:
-		if scope == ScopeJob {
-			return EnforcementWatchdog
-		}
-	case LimitCPURate:
-		if scope == ScopeJob && a.groupParents().Has(cgroup.CPU) {
-			return EnforcementKernel
-		}
 	}
-	return EnforcementNone
+	return SupportOn(PlatformLinux, limit).On(scope)
 }
 
 // enforcement is Supports for one process: root, and who has its capabilities, is exempt from RLIMIT_NPROC.

@@ -84,8 +84,9 @@ func (a *unixAdapter) SetLimit(pid int64, limit Limit, soft, hard uint64) (Enfor
 			Amount(limit, soft), Amount(limit, hard))
 	}
 	newSoft, newHard := toRlimit(limit, soft), toRlimit(limit, hard)
-	a.prepareLimit(limit)
 	if pid == 0 || pid == int64(unix.Getpid()) {
+		a.prepareLimit(limit)
+		BeforeOwnLimit(limit)
 		err = ownLimits.set(limit, resources[0], newSoft, newHard)
 	} else {
 		err = rlimit.Set(int(pid), resources[0], newSoft, newHard)
@@ -190,7 +191,7 @@ func usableCPUs() uint32 { return uint32(runtime.NumCPU()) }
 func fillRusage(u *Usage, ru *unix.Rusage) {
 	u.UserTimeNs = uint64(ru.Utime.Nano())
 	u.SystemTimeNs = uint64(ru.Stime.Nano())
-	u.PeakResidentBytes = uint64(ru.Maxrss) * maxrssUnit
+	u.PeakResidentBytes = maxrssBytes(platform, ru.Maxrss)
 }
 
 // statusOf is the status that an errno stands for.

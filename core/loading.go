@@ -15,3 +15,6 @@ var reserve = func() (addressSpace, data uint64) { return 0, 0 }
 
 // KeptForLife is told of a descriptor that this process, and no child that it forks, must hold open.
 var KeptForLife = func(descriptor int) {}
+
+// BeforeOwnLimit is called before a limit that the process sets on itself takes effect.
+var BeforeOwnLimit = func(Limit) {}

@@ -63,7 +63,8 @@ type Verdict struct {
 	// OutputBytes is how much it wrote to captured or counted standard output and error.
 	OutputBytes uint64
 	// PeakIsSampled is 1 when PeakMemoryBytes is the highest sample of a short or small command rather than the kernel's
-	// own count, and the true peak may be a little more; else 0. (The kernel's count starts from the caller's own size.)
+	// own count, and the true peak may be more; else 0. (The kernel's count starts from the caller's own size.) A command that
+	// ended within a millisecond may not have been sampled at all: then PeakMemoryBytes is 0.
 	PeakIsSampled uint32
 	// PeakProcesses is the largest number of processes seen in the job's tree at once; 0 when they were not counted.
 	PeakProcesses uint32

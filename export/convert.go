@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"libmimir/core"
@@ -43,9 +45,14 @@ func fail(err error) C.int32_t {
 	return C.mimir_error_set(C.int32_t(e.Status), C.int32_t(e.OSCode), (*C.char)(unsafe.Pointer(&step)), (*C.char)(unsafe.Pointer(&text)))
 }
 
-// copyText copies what fits before a final zero.
+// copyText copies what fits before a final zero, and no part of a character. What is not UTF-8, as a file's name may be, is
+// replaced.
 func copyText(to []byte, text string) {
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	n := copy(to[:len(to)-1], text)
+	for n < len(text) && n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
 	to[n] = 0
 }
 

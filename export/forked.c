@@ -177,12 +177,19 @@ static struct {
 } notes[sizeof limits / sizeof *limits];
 
 void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard) {
-    for (size_t row = 0; row < sizeof limits / sizeof *limits; row++) {
-        if (limits[row].limit != limit) continue;
-        notes[row].noted = get_rlimit(0, limits[row].resource, &notes[row].kernel[0], &notes[row].kernel[1]) == 0;
-        notes[row].asked[0] = soft;
-        notes[row].asked[1] = hard;
-    }
+    static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
+    uint64_t kernel[2];
+    size_t row = 0;
+    while (row < sizeof limits / sizeof *limits && limits[row].limit != limit) row++;
+    if (row == sizeof limits / sizeof *limits || get_rlimit(0, limits[row].resource, &kernel[0], &kernel[1]) != 0) return;
+    pthread_mutex_lock(&noting);
+    /* A child forked meanwhile finds no note rather than half of one. */
+    __atomic_store_n(&notes[row].noted, 0, __ATOMIC_SEQ_CST);
+    memcpy(notes[row].kernel, kernel, sizeof kernel);
+    notes[row].asked[0] = soft;
+    notes[row].asked[1] = hard;
+    __atomic_store_n(&notes[row].noted, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&noting);
 }
 
 /* What stands for the kernel's value of this process: what was asked for, if nobody has changed it since. */
@@ -452,6 +459,11 @@ static int own_memory(uint64_t *pages, uint64_t *resident) {
     return open_statm(pages, resident);
 }
 
+void mimir_forked_prepare(void) {
+    uint64_t pages, resident;
+    own_memory(&pages, &resident);
+}
+
 static uint64_t page_size;
 
 __attribute__((constructor(102))) static void find_page_size(void) { page_size = (uint64_t)sysconf(_SC_PAGESIZE); }
@@ -503,7 +515,7 @@ static int32_t wrong_size(const char *name) {
 
 int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
     mimir_usage u;
-    if (!usage) return null("usage");
+    if (!usage) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_usage is NULL");
     if (usage->size < sizeof u || usage->size > LARGEST_STRUCT) return wrong_size("mimir_usage");
     if (fields == 0 || fields & ~(uint32_t)MIMIR_USAGE_ALL)
         return invalid("check fields", "", fields, " does not select readings");
@@ -519,7 +531,7 @@ int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage)
 int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds, mimir_measure *measure) {
     mimir_usage u;
     mimir_measure m;
-    if (!measure) return null("measure");
+    if (!measure) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_measure is NULL");
     if (measure->size < sizeof m || measure->size > LARGEST_STRUCT) return wrong_size("mimir_measure");
     int32_t status = own_usage(MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &u);
     if (status != MIMIR_OK) return status;

@@ -31,11 +31,18 @@ struct mimir_memory {
 struct mimir_memory mimir_load_memory(void);
 /* What the library took at load of what RLIMIT_AS and RLIMIT_DATA count, in bytes: it is not the host's use. */
 void mimir_load_reserve(uint64_t *address_space, uint64_t *data);
+/* Adds to it what has been taken since a reading of mimir_load_memory. */
+void mimir_load_took_since(struct mimir_memory before);
+
+/* pool.c: sets memory aside for Go's runtime. Called before it starts. */
+void mimir_pool_make(void);
 
 /* threads.c: whether n more threads can be started now. */
 int mimir_threads_possible(int n);
 
 /* forked.c: remembers how a limit of this process was asked for: the kernel's value holds the library's reserve too. */
 void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard);
+/* Opens the descriptor that readings of the own memory use, while one can still be opened. */
+void mimir_forked_prepare(void);
 
 #endif

@@ -102,6 +102,7 @@ func mimirgo_job_set_input(job C.uint64_t, data unsafe.Pointer, length C.uint64_
 	if st != ok {
 		return st
 	}
+	spend(2 * min(len(input), perInput))
 	return withJob(job, func(j *jobHandle) error { return j.SetInput(input) })
 }
 
@@ -320,7 +321,9 @@ func mimirgo_job_read(job C.uint64_t, stream C.int32_t, buffer unsafe.Pointer, l
 	}
 	return withJob(job, func(j *jobHandle) error {
 		n, err := j.Read(core.Stream(stream), space)
-		*count = C.uint64_t(n)
+		if err == nil {
+			*count = C.uint64_t(n)
+		}
 		return err
 	})
 }
@@ -368,6 +371,9 @@ type jobHandle = job.Job
 
 // perJob is about what a job leaves behind: its environment, most of all.
 const perJob = 16 << 10
+
+// perInput is the most of an input that is kept on Go's heap.
+const perInput = 64 << 10
 
 func withJob(handle C.uint64_t, act func(*jobHandle) error) C.int32_t {
 	j, found := handles.get(uint64(handle))

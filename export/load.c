@@ -48,7 +48,7 @@ struct mimir_memory mimir_load_memory(void) {
 
 /* What Go's runtime takes as it starts, at the least, beside the stacks of its threads: measured, and a third more. */
 #define ADDRESS_SPACE (UINT64_C(1700) << 20)
-#define DATA (UINT64_C(210) << 20)
+#define DATA (UINT64_C(260) << 20)
 #define THREADS 12
 
 static int lacks(int resource, uint64_t used, uint64_t needed) {
@@ -82,6 +82,7 @@ void __wrap_x_cgo_sys_thread_create(void *(*start)(void *), void *argument) {
 __attribute__((constructor(101))) static void save(void) {
     sigset_t all;
     memory_before = mimir_load_memory();
+    mimir_pool_make();
     getrlimit(RLIMIT_NOFILE, &files);
     for (int sig = 1; sig < _NSIG; sig++) known[sig] = sigaction(sig, NULL, &before[sig]) == 0;
     sem_init(&ready, 0, 0);
@@ -103,10 +104,14 @@ __attribute__((constructor)) static void restore(void) {
     }
     for (int sig = 1; sig < _NSIG; sig++)
         if (known[sig] && !needed_by_go(sig)) sigaction(sig, &before[sig], NULL);
-    struct mimir_memory now = mimir_load_memory();
-    if (now.address_space > memory_before.address_space) reserve.address_space = now.address_space - memory_before.address_space;
-    if (now.data > memory_before.data) reserve.data = now.data - memory_before.data;
+    mimir_load_took_since(memory_before);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+void mimir_load_took_since(struct mimir_memory then) {
+    struct mimir_memory now = mimir_load_memory();
+    if (now.address_space > then.address_space) reserve.address_space += now.address_space - then.address_space;
+    if (now.data > then.data) reserve.data += now.data - then.data;
 }
 
 void mimir_load_ready(void) { sem_post(&ready); }

@@ -22,6 +22,7 @@ func init() {
 		C.mimir_load_reserve(&a, &d)
 		return uint64(a), uint64(d)
 	})
+	core.BeforeOwnLimit = beforeOwnLimit
 	core.KeptForLife = func(descriptor int) { C.mimir_gate_close_on_fork(C.int(descriptor)) }
 	warmUp()
 	C.mimir_load_ready()
@@ -39,7 +40,7 @@ const (
 	ballastBytes   = 128 << 20
 	garbagePercent = 2
 	// spareBytes is mapped beyond that, and more than garbage and handles come to.
-	spareBytes = 12 << 20
+	spareBytes = 32 << 20
 )
 
 var ballast []byte

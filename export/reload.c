@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ static int copy_original(void) {
     struct stat st;
     int from = open(original, O_RDONLY | O_CLOEXEC);
     if (from < 0) return -1;
-    int to = memfd_create(original, MFD_CLOEXEC);
+    int to = (int)syscall(SYS_memfd_create, original, MFD_CLOEXEC); /* glibc has it since 2.27 only */
     if (to < 0 || fstat(from, &st) != 0 || !room(RLIMIT_FSIZE, 0, (uint64_t)st.st_size)) goto fail;
     for (off_t left = st.st_size; left > 0;) {
         ssize_t n = sendfile(to, from, NULL, (size_t)left);

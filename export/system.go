@@ -5,6 +5,9 @@ import "C"
 
 import "libmimir/core"
 
+// perSystemFile is about what reading one of the system's files leaves behind.
+const perSystemFile = 72 << 10
+
 // mimir_system_get stores the numbers of the system: platform, CPUs, page size, memory, boot time.
 //
 // Returns: MIMIR_OK; MIMIR_EINVAL when system is NULL or system->size is wrong; MIMIR_EOS when the operating system
@@ -17,6 +20,7 @@ func mimirgo_system_get(system *C.mimir_system) (status C.int32_t) {
 	if st := check_mimir_system(system); st != ok {
 		return st
 	}
+	spend(perSystemFile)
 	facts, err := core.Native().SystemFacts()
 	if err != nil {
 		return fail(err)
@@ -34,6 +38,7 @@ func mimirgo_system_get(system *C.mimir_system) (status C.int32_t) {
 //export mimirgo_system_text
 func mimirgo_system_text(item C.int32_t, buffer *C.char, length C.uint64_t, needed *C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
+	spend(perSystemFile)
 	text, err := core.Native().SystemText(core.SystemText(item))
 	if err != nil {
 		return fail(err)

@@ -21,6 +21,20 @@ var watchers struct {
 
 const fewestWatchers = 4
 
+// beforeOwnLimit takes what would be taken later of what the host is about to limit for itself: then it is counted as the
+// library's, and is there.
+func beforeOwnLimit(limit core.Limit) {
+	if limit == core.LimitOpenFiles {
+		C.mimir_forked_prepare()
+		return
+	}
+	watchers.mu.Lock()
+	defer watchers.mu.Unlock()
+	if watchers.spared == 0 {
+		_ = spareWatchers()
+	}
+}
+
 func init() {
 	job.ReserveWatcher = reserveWatcher
 	job.ReleaseWatcher = releaseWatcher
@@ -31,14 +45,24 @@ func reserveWatcher() error {
 	watchers.mu.Lock()
 	defer watchers.mu.Unlock()
 	if watchers.living == watchers.spared {
-		more := max(fewestWatchers, watchers.spared)
-		if C.mimir_threads_possible(C.int(more+spareThreads)) == 0 {
-			return core.Errorf(core.StatusENOMEM, "start thread", "the system has no thread left to watch the job with")
+		if err := spareWatchers(); err != nil {
+			return err
 		}
-		watchers.spared += more
-		reserveThreads(watchers.spared + spareThreads)
 	}
 	watchers.living++
+	return nil
+}
+
+// spareWatchers sets threads aside for as many jobs again. The caller holds watchers.mu.
+func spareWatchers() error {
+	before := C.mimir_load_memory()
+	more := max(fewestWatchers, watchers.spared)
+	if C.mimir_threads_possible(C.int(more+spareThreads)) == 0 {
+		return core.Errorf(core.StatusENOMEM, "start thread", "the system has no thread left to watch the job with")
+	}
+	watchers.spared += more
+	reserveThreads(watchers.spared + spareThreads)
+	C.mimir_load_took_since(before)
 	return nil
 }
 

@@ -616,8 +616,9 @@ typedef struct mimir_verdict {
     /* How much it wrote to captured or counted standard output and error. */
     uint64_t output_bytes;
     /* 1 when peak_memory_bytes is the highest sample of a short or small command rather than the
-     * kernel's own count, and the true peak may be a little more; else 0. (The kernel's count
-     * starts from the caller's own size.) */
+     * kernel's own count, and the true peak may be more; else 0. (The kernel's count starts from
+     * the caller's own size.) A command that ended within a millisecond may not have been
+     * sampled at all: then peak_memory_bytes is 0. */
     uint32_t peak_is_sampled;
     /* The largest number of processes seen in the job's tree at once; 0 when they were not
      * counted. */

@@ -288,10 +288,6 @@ func (j *Job) start() error {
 		}
 		j.child, j.started, j.state = child, now, running
 		j.watch = newWatch(child, command.Limits, now)
-		var first core.Sample
-		if child.Sample(true, &first) == nil {
-			j.watch.peak = first.Resident
-		}
 		j.command.Input = nil
 		return nil
 	})

@@ -23,9 +23,8 @@ type watch struct {
 }
 
 const (
-	// firstPause is when a job is looked at for the second time, the first being its start. Each look wakes a
-	// thread, which a short job would notice.
-	firstPause = 2 * time.Millisecond
+	// firstPause is when a job is first looked at. Each look wakes a thread, which a short job would notice.
+	firstPause = 1200 * time.Microsecond
 	// longestPause is how long the watchdog looks away at most: CPU time is kept to that, on each CPU that the job uses.
 	longestPause = 20 * time.Millisecond
 	// quickestPause is the shortest time between two looks at the memory.

@@ -517,8 +517,9 @@ class mimir_verdict(ctypes.Structure):
     """How much it wrote to captured or counted standard output and error."""
     peak_is_sampled: int
     """1 when peak_memory_bytes is the highest sample of a short or small command rather than the
-    kernel's own count, and the true peak may be a little more; else 0. (The kernel's count
-    starts from the caller's own size.)
+    kernel's own count, and the true peak may be more; else 0. (The kernel's count starts from
+    the caller's own size.) A command that ended within a millisecond may not have been
+    sampled at all: then peak_memory_bytes is 0.
     """
     peak_processes: int
     """The largest number of processes seen in the job's tree at once; 0 when they were not

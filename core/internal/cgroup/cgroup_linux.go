@@ -107,6 +107,18 @@ func contains(list []string, wanted string) bool {
 	return false
 }
 
+// Dirs are the directories in which groups are made.
+func (p *Parents) Dirs() []string {
+	var dirs []string
+	if p.unified != "" {
+		dirs = append(dirs, p.unified)
+	}
+	for _, dir := range p.split {
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
 // Has reports whether groups with a controller can be made.
 func (p *Parents) Has(c Controller) bool { return p.controlled[c] || p.split[c] != "" }
 
@@ -167,7 +179,7 @@ func (g *Group) make(p *Parents, name string, unified bool) (err error) {
 			return err
 		}
 		made[dir] = true
-		fd, err := unix.Open(dir+"/cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(dir+"/cgroup.procs", writing, 0o644)
 		if err != nil {
 			return err
 		}
@@ -299,8 +311,12 @@ func read(path string) ([]byte, error) {
 	}
 }
 
+// writing opens a file of a group. A control group has its files when it is made, and lets none be created; a recorded one
+// has none.
+const writing = unix.O_WRONLY | unix.O_CLOEXEC | unix.O_TRUNC | unix.O_CREAT
+
 func write(path, value string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_TRUNC, 0)
+	fd, err := unix.Open(path, writing, 0o644)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,241 @@
+package core
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+func onWine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+}
+
+// inChild runs the test again in a process of its own, for what cannot be undone, and reports whether this is that process.
+func inChild(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("MIMIR_CHILD") == t.Name() {
+		return true
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-test.v")
+	c.Env = append(os.Environ(), "MIMIR_CHILD="+t.Name())
+	output, err := c.CombinedOutput()
+	assert.NoError(t, err, string(output))
+	return false
+}
+
+// sleeper is a process that sleeps until the test ends.
+func sleeper(t *testing.T) int64 {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, "-test.run", "^TestSleeper$")
+	c.Env = append(os.Environ(), "MIMIR_CHILD=sleep")
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	return int64(c.Process.Pid)
+}
+
+func TestSleeper(t *testing.T) {
+	if os.Getenv("MIMIR_CHILD") != "sleep" {
+		t.Skip("is what other tests start")
+	}
+	time.Sleep(time.Hour)
+}
+
+func TestTheSystemIsDescribed(t *testing.T) {
+	info, err := ReadSystemInfo(native)
+	require.NoError(t, err)
+	assert.Equal(t, PlatformWindows, info.Platform)
+	assert.Equal(t, "Windows", info.PlatformName)
+	assert.Positive(t, info.LogicalCPUCount)
+	assert.LessOrEqual(t, info.UsableCPUCount, info.LogicalCPUCount)
+	assert.EqualValues(t, 4096, info.PageSizeBytes)
+	assert.Greater(t, info.TotalMemoryBytes, info.AvailableMemoryBytes)
+	assert.Less(t, info.BootTimeSeconds, uint64(time.Now().Unix()+1))
+	assert.Regexp(t, `^\d+\.\d+\.\d+$`, info.Release)
+	assert.True(t, strings.HasPrefix(info.Distribution, "Windows"), info.Distribution)
+	assert.NotEmpty(t, info.Hostname)
+	assert.Contains(t, []string{"AMD64", "ARM64", "x86"}, info.Architecture)
+}
+
+func TestUsageOfTheCallerAndOfAnotherProcessIsRead(t *testing.T) {
+	var own, other Usage
+	require.NoError(t, ReadUsage(native, 0, UsageAll, &own))
+	assert.EqualValues(t, UsageAll, own.Fields)
+	assert.Greater(t, own.ResidentBytes, uint64(1<<20))
+	assert.GreaterOrEqual(t, own.PeakResidentBytes, own.ResidentBytes)
+	assert.Positive(t, own.VirtualBytes)
+	assert.Positive(t, own.Threads)
+	assert.Positive(t, own.Descriptors)
+	require.NoError(t, ReadUsage(native, sleeper(t), UsageAll, &other))
+	assert.EqualValues(t, UsageAll, other.Fields)
+	assert.Positive(t, other.ResidentBytes)
+	assert.ErrorIs(t, ReadUsage(native, 999_999_996, UsageAll, &other), StatusESRCH)
+}
+
+// amounts are values that each limit can have without harm.
+var amounts = map[Limit]uint64{
+	LimitMemory: 1 << 40, LimitAddressSpace: 1 << 40, LimitCPUTime: 3600e9, LimitWallTime: 3600e9, LimitProcesses: 1000,
+	LimitOpenFiles: 1000, LimitFileSize: 1 << 40, LimitOutput: 1 << 40, LimitCPURate: 500,
+}
+
+func TestWhatIsSupportedCanBeSetAndWhatIsNotIsRefused(t *testing.T) {
+	other := sleeper(t)
+	for _, limit := range Limits {
+		if limit == LimitCPURate && onWine() { // Wine refuses what Windows takes
+			continue
+		}
+		kept, err := Supports(native, limit, ScopeProcess)
+		require.NoError(t, err)
+		got, err := native.SetLimit(other, limit, amounts[limit], amounts[limit])
+		assert.Equal(t, kept, got, limit)
+		if kept == EnforcementNone {
+			assert.ErrorIs(t, err, StatusENOTSUP, limit)
+			_, err = native.Limit(other, limit)
+			assert.ErrorIs(t, err, StatusENOTSUP, limit)
+			continue
+		}
+		require.NoError(t, err, limit)
+		value, err := native.Limit(other, limit)
+		require.NoError(t, err, limit)
+		assert.Equal(t, LimitValue{amounts[limit], amounts[limit], kept}, value, limit)
+	}
+	for _, limit := range Limits {
+		kept, err := Supports(native, limit, ScopeJob)
+		require.NoError(t, err)
+		if limit == LimitCPURate && onWine() {
+			continue
+		}
+		child, err := native.Start(&Command{
+			Args: []string{os.Getenv("SystemRoot") + `\system32\cmd.exe`, "/c", "exit 0"}, Env: os.Environ(),
+			Limits: map[Limit]uint64{limit: amounts[limit]},
+		})
+		if kept == EnforcementNone {
+			assert.ErrorIs(t, err, StatusENOTSUP, limit)
+			continue
+		}
+		require.NoError(t, err, limit)
+		assert.Equal(t, kept, child.Enforcement(limit), limit)
+		require.NoError(t, child.Close())
+	}
+}
+
+func TestALimitOfTheCallerHoldsAndIsNotRaisedAboveItsHardOne(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	value, err := native.Limit(0, LimitProcesses)
+	require.NoError(t, err)
+	_, err = native.SetLimit(0, LimitMemory, 1<<34, 1<<35)
+	require.NoError(t, err)
+	again, err := native.Limit(0, LimitProcesses)
+	require.NoError(t, err)
+	assert.Equal(t, value, again, "one limit does not change another")
+	value, err = native.Limit(ownPID(), LimitMemory)
+	require.NoError(t, err)
+	assert.Equal(t, LimitValue{1 << 34, 1 << 35, EnforcementKernel}, value)
+	_, err = native.SetLimit(0, LimitMemory, 1<<35, 1<<35)
+	require.NoError(t, err)
+	_, err = native.SetLimit(0, LimitMemory, 1<<36, 1<<36)
+	assert.ErrorIs(t, err, StatusELIMIT)
+	_, err = native.SetLimit(0, LimitMemory, 2, 1)
+	assert.ErrorIs(t, err, StatusEINVAL)
+	if onWine() {
+		return // which keeps no limit
+	}
+	_, err = native.SetLimit(0, LimitProcesses, 1, 1)
+	require.NoError(t, err)
+	assert.Error(t, exec.Command(os.Getenv("SystemRoot")+`\system32\cmd.exe`, "/c", "exit 0").Run())
+}
+
+func TestLimitsOfAProcessThatIsGoneAreNobodys(t *testing.T) {
+	_, err := native.Limit(999_999_996, LimitMemory)
+	assert.ErrorIs(t, err, StatusESRCH)
+	_, err = native.SetLimit(999_999_996, LimitMemory, 1<<30, 1<<30)
+	assert.ErrorIs(t, err, StatusESRCH)
+	_, err = native.Limit(-1, LimitMemory)
+	assert.ErrorIs(t, err, StatusEINVAL)
+	_, err = native.Limit(0, 99)
+	assert.ErrorIs(t, err, StatusEINVAL)
+}
+
+func TestAGroupIsWhatItsLeaderStarts(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	self := ownPID()
+	assert.ErrorIs(t, native.KillGroup(self, 0), StatusESRCH, "before it leads one")
+	before := sleeper(t)
+	group, err := native.CreateGroup()
+	require.NoError(t, err)
+	assert.Equal(t, self, group)
+	again, err := native.CreateGroup()
+	require.NoError(t, err)
+	assert.Equal(t, group, again)
+	assert.NoError(t, native.KillGroup(group, 0))
+	assert.ErrorIs(t, native.KillGroup(before, 0), StatusESRCH)
+	assert.ErrorIs(t, native.KillGroup(group, 2), StatusENOTSUP)
+	assert.ErrorIs(t, native.KillGroup(0, 0), StatusEINVAL)
+	assert.ErrorIs(t, native.KillGroup(group, 65), StatusEINVAL)
+}
+
+// TestGroupLeader is a leader of a group that starts a sleeper and waits.
+func TestGroupLeader(t *testing.T) {
+	if os.Getenv("MIMIR_CHILD") != "leader" {
+		t.Skip("is what other tests start")
+	}
+	_, err := native.CreateGroup()
+	require.NoError(t, err)
+	_ = sleeper(t)
+	time.Sleep(time.Hour)
+}
+
+func TestKillingAGroupEndsItsLeaderAndWhatThatHasStarted(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	leader := exec.Command(self, "-test.run", "^TestGroupLeader$")
+	leader.Env = append(os.Environ(), "MIMIR_CHILD=leader")
+	require.NoError(t, leader.Start())
+	pid := int64(leader.Process.Pid)
+	var children []int64
+	require.Eventually(t, func() bool {
+		children, err = native.Descendants(pid, true)
+		return err == nil && len(children) == 1
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, native.KillGroup(pid, 9))
+	_ = leader.Wait()
+	assert.Equal(t, 137, leader.ProcessState.ExitCode())
+	var u Usage
+	assert.Eventually(t, func() bool { return ReadUsage(native, children[0], UsageMemory, &u) != nil }, time.Minute, time.Millisecond)
+}
+
+func TestTheTreeOfARunningProcessIsListedAndKilled(t *testing.T) {
+	pid := sleeper(t)
+	found, err := ListDescendants(native, 0, false)
+	require.NoError(t, err)
+	assert.Contains(t, found, pid)
+	require.NoError(t, native.KillTree(pid))
+	var u Usage
+	assert.ErrorIs(t, ReadUsage(native, pid, UsageMemory, &u), StatusESRCH)
+	assert.ErrorIs(t, native.KillTree(999_999_996), StatusESRCH)
+	assert.ErrorIs(t, native.KillTree(ownPID()), StatusEINVAL)
+	assert.ErrorIs(t, native.KillTree(0), StatusEINVAL)
+	_, err = native.Descendants(999_999_996, true)
+	assert.ErrorIs(t, err, StatusESRCH)
+}
+
+func TestSignalsAreNotThere(t *testing.T) {
+	assert.ErrorIs(t, native.ResetSignal(0), StatusENOTSUP)
+	assert.ErrorIs(t, native.ResetSignal(-1), StatusEINVAL)
+}
