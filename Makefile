@@ -10,12 +10,12 @@ VENV = .venv/installed
 # Everything that the library is made of, for make to see when it is out of date.
 SOURCES = go.mod go.sum $(shell find cbuild core export include -type f ! -name '*_test.go' ! -path '*/testdata/*')
 PYTHON_TREES = python tests
-TESTS = test-go test-abi test-python test-fork test-docs
+TESTS = test-go test-abi test-python test-fork test-docs test-unified
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help build generate check test test-pure $(TESTS) lint stress bench demo clean
+.PHONY: help build generate check test test-pure $(TESTS) lint stress fuzz bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ test-go: ## run the Go tests, and vet the code for each operating system
 	GOOS=linux CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
 	GOOS=windows CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 8m ./...
 
 test-abi: build ## compile and run the C99 and C++17 programs, and compare struct layouts in C, Go and Python
 	PYTHON=.venv/bin/python GO=$(GO) tests/abi/run.sh
@@ -76,8 +76,15 @@ lint: build ## check style: gofmt, staticcheck, ruff, mypy
 	.venv/bin/ruff format --check --config python/pyproject.toml $(PYTHON_TREES)
 	.venv/bin/mypy --config-file python/pyproject.toml
 
-stress: build ## run the tests of forked children 10,000 times over
-	MIMIR_FORKS=10000 .venv/bin/pytest tests/fork
+test-unified: ## run jobs in control groups of version 2, in a machine of qemu's with Debian's kernel
+	tests/unified/run.sh
+
+stress: build ## run the tests of forks, limits, leaks and jobs at full length: an hour
+	MIMIR_FORKS=10000 MIMIR_CALLS=1000000 MIMIR_LIMIT_CALLS=1000000 MIMIR_IDLE_SECONDS=300 MIMIR_SECONDS=60 MIMIR_JOBS=1000 \
+		.venv/bin/pytest tests/fork tests/python
+
+fuzz: build ## ten minutes of bad input at the C boundary
+	MIMIR_FUZZ_SECONDS=600 .venv/bin/pytest tests/fork/test_fuzz.py
 
 bench: build ## measure readings and starts against what people use today
 	.venv/bin/python tests/bench/bench.py

@@ -46,7 +46,7 @@ func entry(m *Model) []byte {
 		} else {
 			fmt.Fprintf(&b, "    if (FORKED) return mimir_gate_refuse(%q);\n", f.CName)
 		}
-		fmt.Fprintf(&b, "#endif\n    return %s(%s);\n}\n", f.GoName, f.arguments(true))
+		fmt.Fprintf(&b, "#endif\n    mimir_enter();\n    return %s(%s);\n}\n", f.GoName, f.arguments(true))
 	}
 	return []byte(b.String())
 }

@@ -71,6 +71,11 @@ func (a *unixAdapter) guard() {
 				break
 			}
 		}
+		// Away from the numbers that a program closes, counts and reuses.
+		if high, err := unix.FcntlInt(uintptr(ends[1]), unix.F_DUPFD_CLOEXEC, 192); err == nil {
+			_ = unix.Close(ends[1])
+			ends[1] = high
+		}
 		KeptForLife(ends[1])
 	})
 }

@@ -154,38 +154,21 @@ func startError(path string, limits []posixspawn.Rlimit, err error) error {
 	return OSError(failed.Errno, step, "")
 }
 
-// listen has the kqueue tell of the command's end and of pipes that are ready.
+// listen has the kqueue tell of the command's end.
 func (d *darwinChild) listen() error {
-	for stream, fd := range d.ends {
-		if fd == noPipe {
-			continue
-		}
-		filter := unix.EVFILT_READ
-		if Stream(stream) == StreamInput {
-			filter = unix.EVFILT_WRITE
-		}
-		if err := d.watch(fd, filter, 0); err != nil {
-			return OSError(err, "kevent", "stream %d", stream)
-		}
-	}
-	err := d.watch(d.pid, unix.EVFILT_PROC, unix.NOTE_EXIT)
-	if err == unix.ESRCH { // it has ended already, and waits to be reaped
-		d.exited = true
-		return nil
-	}
-	if err != nil {
-		return OSError(err, "kevent", "process %d", d.pid)
-	}
-	return nil
-}
-
-func (d *darwinChild) watch(ident, filter int, notes uint32) error {
 	var change [1]unix.Kevent_t
-	unix.SetKevent(&change[0], ident, filter, unix.EV_ADD)
-	change[0].Fflags = notes
+	unix.SetKevent(&change[0], d.pid, unix.EVFILT_PROC, unix.EV_ADD)
+	change[0].Fflags = unix.NOTE_EXIT
 	for {
-		if _, err := unix.Kevent(d.queue, change[:], nil, nil); err != unix.EINTR {
-			return err
+		switch _, err := unix.Kevent(d.queue, change[:], nil, nil); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		case unix.ESRCH: // it has ended already, and waits to be reaped
+			d.exited = true
+			return nil
+		default:
+			return OSError(err, "kevent", "process %d", d.pid)
 		}
 	}
 }
@@ -205,14 +188,32 @@ func (d *darwinChild) Next(timeout time.Duration) (Event, error) {
 	if d.exited {
 		return Event{Kind: EventExit}, nil
 	}
+	// What is awaited changes from time to time, so that each is asked for once.
+	var changes [3]unix.Kevent_t
+	n := 0
+	for stream := range d.ends {
+		fd, ok := d.awaited(Stream(stream))
+		if !ok {
+			continue
+		}
+		filter := unix.EVFILT_READ
+		if fd.Events == unix.POLLOUT {
+			filter = unix.EVFILT_WRITE
+		}
+		unix.SetKevent(&changes[n], int(fd.Fd), filter, unix.EV_ADD|unix.EV_ONESHOT)
+		n++
+	}
 	ts := unix.NsecToTimespec(int64(max(timeout, 0)))
 	var events [4]unix.Kevent_t
-	ready, err := unix.Kevent(d.queue, nil, events[:], &ts)
+	ready, err := unix.Kevent(d.queue, changes[:n], events[:], &ts)
 	if err == unix.EINTR {
 		return Event{Kind: EventInterrupted}, nil
 	}
 	if err != nil {
 		return Event{}, OSError(err, "kevent", "")
+	}
+	if ready > 0 {
+		d.relayAll()
 	}
 	ended := false
 	for _, event := range events[:ready] {
@@ -240,6 +241,9 @@ func (d *darwinChild) serve(fd int) (Event, bool) {
 			continue
 		}
 		stream := Stream(i)
+		if fd, ok := d.awaited(stream); !ok || int(fd.Fd) != end {
+			return Event{}, false // its output has not been relayed yet
+		}
 		if stream == StreamInput {
 			d.feed()
 			return Event{}, false

@@ -195,6 +195,9 @@ func (*unixAdapter) ResetSignal(signal int32) error {
 		return unknownSignal(signal)
 	}
 	if signal != 0 {
+		if isLibcSignal(signal) {
+			return OSError(unix.EINVAL, "sigaction", "signal %d", signal)
+		}
 		if err := resetSignal(signal); err != nil {
 			return OSError(err, "sigaction", "signal %d", signal)
 		}

@@ -77,7 +77,9 @@ func TestUsageOfTheCallerAndOfAnotherProcessIsRead(t *testing.T) {
 	assert.GreaterOrEqual(t, own.PeakResidentBytes, own.ResidentBytes)
 	assert.Positive(t, own.VirtualBytes)
 	assert.Positive(t, own.Threads)
-	assert.Positive(t, own.Descriptors)
+	if !onWine() { // which counts no handles
+		assert.Positive(t, own.Descriptors)
+	}
 	require.NoError(t, ReadUsage(native, sleeper(t), UsageAll, &other))
 	assert.EqualValues(t, UsageAll, other.Fields)
 	assert.Positive(t, other.ResidentBytes)

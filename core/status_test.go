@@ -25,7 +25,7 @@ func TestAnErrorIsFoundByItsStatusAndByItsCause(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	assert.NotErrorIs(t, err, StatusEPERM)
 	assert.Equal(t, StatusENOENT, StatusOf(err))
-	assert.Equal(t, "open: file x: no such file or directory", errors.Unwrap(err).Error())
+	assert.Equal(t, "open: file x: "+syscall.ENOENT.Error(), errors.Unwrap(err).Error())
 }
 
 func TestAnErrorOfTheModuleKeepsItsStatusWhenItIsReportedAgain(t *testing.T) {

@@ -1,7 +1,13 @@
 package core
 
 // Support is how strongly a limit is kept on each scope, for a user without privileges.
-type Support struct{ Self, Process, Job Enforcement }
+type Support struct {
+	Self, Process, Job Enforcement
+	// Grouped is that of a job where a control group can be made, EnforcementNone where that changes nothing.
+	Grouped Enforcement
+}
+
+func everywhere(e Enforcement) Support { return Support{Self: e, Process: e, Job: e} }
 
 // On is the enforcement on a scope.
 func (s Support) On(scope Scope) Enforcement {
@@ -20,14 +26,15 @@ func (s Support) On(scope Scope) Enforcement {
 // a single machine adds or lacks, the adapter says.
 var supported = map[Platform]map[Limit]Support{
 	PlatformLinux: {
-		LimitMemory:       {EnforcementKernel, EnforcementKernel, EnforcementWatchdog},
-		LimitAddressSpace: {EnforcementKernel, EnforcementKernel, EnforcementKernel},
-		LimitCPUTime:      {EnforcementKernel, EnforcementKernel, EnforcementKernel},
+		LimitMemory:       {EnforcementKernel, EnforcementKernel, EnforcementWatchdog, EnforcementKernel},
+		LimitAddressSpace: everywhere(EnforcementKernel),
+		LimitCPUTime:      everywhere(EnforcementKernel),
 		LimitWallTime:     {Job: EnforcementWatchdog},
-		LimitProcesses:    {EnforcementKernelPerUser, EnforcementKernelPerUser, EnforcementWatchdog},
-		LimitOpenFiles:    {EnforcementKernel, EnforcementKernel, EnforcementKernel},
-		LimitFileSize:     {EnforcementKernel, EnforcementKernel, EnforcementKernel},
+		LimitProcesses:    {EnforcementKernelPerUser, EnforcementKernelPerUser, EnforcementWatchdog, EnforcementKernel},
+		LimitOpenFiles:    everywhere(EnforcementKernel),
+		LimitFileSize:     everywhere(EnforcementKernel),
 		LimitOutput:       {Job: EnforcementWatchdog},
+		LimitCPURate:      {Grouped: EnforcementKernel},
 	},
 	// macOS accepts limits of memory and address space and keeps neither, and lets nobody limit another process.
 	PlatformMacos: {
@@ -42,12 +49,12 @@ var supported = map[Platform]map[Limit]Support{
 	},
 	// Windows keeps limits by job objects, in which it puts running processes too.
 	PlatformWindows: {
-		LimitMemory:    {EnforcementKernel, EnforcementKernel, EnforcementKernel},
-		LimitCPUTime:   {EnforcementKernel, EnforcementKernel, EnforcementKernel},
+		LimitMemory:    everywhere(EnforcementKernel),
+		LimitCPUTime:   everywhere(EnforcementKernel),
 		LimitWallTime:  {Job: EnforcementWatchdog},
-		LimitProcesses: {EnforcementKernel, EnforcementKernel, EnforcementKernel},
+		LimitProcesses: everywhere(EnforcementKernel),
 		LimitOutput:    {Job: EnforcementWatchdog},
-		LimitCPURate:   {EnforcementKernel, EnforcementKernel, EnforcementKernel},
+		LimitCPURate:   everywhere(EnforcementKernel),
 	},
 }
 

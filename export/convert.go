@@ -10,6 +10,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"unicode/utf8"
@@ -152,8 +154,12 @@ func bytesOf(name string, data unsafe.Pointer, length C.uint64_t) ([]byte, C.int
 	return unsafe.Slice((*byte)(data), int(length)), ok
 }
 
-// hostEnvironment is the environment as it is now: Go's copy is as old as the runtime.
+// hostEnvironment is the environment as it is now: Go's copy is as old as the runtime. On Windows Go asks the system each time,
+// and C has one environment for each copy of its runtime.
 func hostEnvironment() []string {
+	if runtime.GOOS == "windows" {
+		return os.Environ()
+	}
 	variables := []string{}
 	if C.environ == nil {
 		return variables

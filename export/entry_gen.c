@@ -25,6 +25,7 @@ int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job)
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_create");
 #endif
+    mimir_enter();
     return mimirgo_job_create((char **)argv, count, job);
 }
 
@@ -32,6 +33,7 @@ int32_t mimir_job_set_limit(uint64_t job, int32_t limit, uint64_t value) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_limit");
 #endif
+    mimir_enter();
     return mimirgo_job_set_limit(job, limit, value);
 }
 
@@ -39,6 +41,7 @@ int32_t mimir_job_set_directory(uint64_t job, const char *path) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_directory");
 #endif
+    mimir_enter();
     return mimirgo_job_set_directory(job, (char *)path);
 }
 
@@ -46,6 +49,7 @@ int32_t mimir_job_set_environment(uint64_t job, const char *const *variables, ui
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_environment");
 #endif
+    mimir_enter();
     return mimirgo_job_set_environment(job, (char **)variables, count);
 }
 
@@ -53,6 +57,7 @@ int32_t mimir_job_set_input(uint64_t job, const void *data, uint64_t length) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_input");
 #endif
+    mimir_enter();
     return mimirgo_job_set_input(job, (void *)data, length);
 }
 
@@ -60,6 +65,7 @@ int32_t mimir_job_set_stream(uint64_t job, int32_t stream, int32_t mode, int64_t
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_stream");
 #endif
+    mimir_enter();
     return mimirgo_job_set_stream(job, stream, mode, descriptor);
 }
 
@@ -67,6 +73,7 @@ int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_option");
 #endif
+    mimir_enter();
     return mimirgo_job_set_option(job, option, value);
 }
 
@@ -75,6 +82,7 @@ int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_user");
 #endif
+    mimir_enter();
     return mimirgo_job_set_user(job, user, group, groups, count);
 }
 
@@ -82,6 +90,7 @@ int32_t mimir_job_set_writable(uint64_t job, const char *const *directories, uin
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_writable");
 #endif
+    mimir_enter();
     return mimirgo_job_set_writable(job, (char **)directories, count);
 }
 
@@ -89,6 +98,7 @@ int32_t mimir_job_start(uint64_t job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_start");
 #endif
+    mimir_enter();
     return mimirgo_job_start(job);
 }
 
@@ -96,6 +106,7 @@ int32_t mimir_job_run(uint64_t job, uint64_t timeout_ns, mimir_verdict *verdict)
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_run");
 #endif
+    mimir_enter();
     return mimirgo_job_run(job, timeout_ns, verdict);
 }
 
@@ -103,6 +114,7 @@ int32_t mimir_job_wait(uint64_t job, uint64_t timeout_ns, mimir_verdict *verdict
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_wait");
 #endif
+    mimir_enter();
     return mimirgo_job_wait(job, timeout_ns, verdict);
 }
 
@@ -110,6 +122,7 @@ int32_t mimir_job_kill(uint64_t job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_kill");
 #endif
+    mimir_enter();
     return mimirgo_job_kill(job);
 }
 
@@ -117,6 +130,7 @@ int32_t mimir_job_signal(uint64_t job, int32_t signal) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_signal");
 #endif
+    mimir_enter();
     return mimirgo_job_signal(job, signal);
 }
 
@@ -124,6 +138,7 @@ int32_t mimir_job_pid(uint64_t job, int64_t *pid) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_pid");
 #endif
+    mimir_enter();
     return mimirgo_job_pid(job, pid);
 }
 
@@ -131,6 +146,7 @@ int32_t mimir_job_usage(uint64_t job, mimir_usage *usage) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_usage");
 #endif
+    mimir_enter();
     return mimirgo_job_usage(job, usage);
 }
 
@@ -139,6 +155,7 @@ int32_t mimir_job_read(uint64_t job, int32_t stream, void *buffer, uint64_t leng
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_read");
 #endif
+    mimir_enter();
     return mimirgo_job_read(job, stream, buffer, length, count);
 }
 
@@ -146,6 +163,7 @@ int32_t mimir_job_enforcement(uint64_t job, int32_t limit, int32_t *enforcement)
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_enforcement");
 #endif
+    mimir_enter();
     return mimirgo_job_enforcement(job, limit, enforcement);
 }
 
@@ -153,6 +171,7 @@ int32_t mimir_job_close(uint64_t job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_close");
 #endif
+    mimir_enter();
     return mimirgo_job_close(job);
 }
 
@@ -160,6 +179,7 @@ int32_t mimir_version(char *buffer, uint64_t length, uint64_t *needed) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_version(buffer, length, needed);
 #endif
+    mimir_enter();
     return mimirgo_version(buffer, length, needed);
 }
 
@@ -167,6 +187,7 @@ int32_t mimir_abi(uint32_t *abi) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_abi(abi);
 #endif
+    mimir_enter();
     return mimirgo_abi(abi);
 }
 
@@ -174,6 +195,7 @@ int32_t mimir_last_error(mimir_error *error) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_last_error(error);
 #endif
+    mimir_enter();
     return mimirgo_last_error(error);
 }
 
@@ -181,6 +203,7 @@ int32_t mimir_status_text(int32_t code, char *buffer, uint64_t length, uint64_t 
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_status_text");
 #endif
+    mimir_enter();
     return mimirgo_status_text(code, buffer, length, needed);
 }
 
@@ -188,6 +211,7 @@ int32_t mimir_library_reload(uint64_t *handle) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_library_reload(handle);
 #endif
+    mimir_enter();
     return mimirgo_library_reload(handle);
 }
 
@@ -196,6 +220,7 @@ int32_t mimir_limit_set(int64_t pid, int32_t limit, uint64_t soft, uint64_t hard
 #ifndef _WIN32
     if (FORKED) return mimir_forked_limit_set(pid, limit, soft, hard, enforcement);
 #endif
+    mimir_enter();
     return mimirgo_limit_set(pid, limit, soft, hard, enforcement);
 }
 
@@ -204,6 +229,7 @@ int32_t mimir_limit_get(int64_t pid, int32_t limit, uint64_t *soft, uint64_t *ha
 #ifndef _WIN32
     if (FORKED) return mimir_forked_limit_get(pid, limit, soft, hard, enforcement);
 #endif
+    mimir_enter();
     return mimirgo_limit_get(pid, limit, soft, hard, enforcement);
 }
 
@@ -211,6 +237,7 @@ int32_t mimir_limit_support(int32_t limit, int32_t scope, int32_t *enforcement) 
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_limit_support");
 #endif
+    mimir_enter();
     return mimirgo_limit_support(limit, scope, enforcement);
 }
 
@@ -219,6 +246,7 @@ int32_t mimir_path_normalize(int32_t flavour, const char *path, char *buffer, ui
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_path_normalize");
 #endif
+    mimir_enter();
     return mimirgo_path_normalize(flavour, (char *)path, buffer, length, needed);
 }
 
@@ -227,6 +255,7 @@ int32_t mimir_path_join(int32_t flavour, const char *const *parts, uint64_t coun
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_path_join");
 #endif
+    mimir_enter();
     return mimirgo_path_join(flavour, (char **)parts, count, buffer, length, needed);
 }
 
@@ -235,6 +264,7 @@ int32_t mimir_path_executable(int32_t flavour, const char *base, char *buffer, u
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_path_executable");
 #endif
+    mimir_enter();
     return mimirgo_path_executable(flavour, (char *)base, buffer, length, needed);
 }
 
@@ -242,6 +272,7 @@ int32_t mimir_path_separator(int32_t flavour, char *buffer, uint64_t length, uin
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_path_separator");
 #endif
+    mimir_enter();
     return mimirgo_path_separator(flavour, buffer, length, needed);
 }
 
@@ -250,6 +281,7 @@ int32_t mimir_path_directory(int32_t directory, const char *application, char *b
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_path_directory");
 #endif
+    mimir_enter();
     return mimirgo_path_directory(directory, (char *)application, buffer, length, needed);
 }
 
@@ -257,6 +289,7 @@ int32_t mimir_group_create(int64_t *group) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_group_create(group);
 #endif
+    mimir_enter();
     return mimirgo_group_create(group);
 }
 
@@ -264,6 +297,7 @@ int32_t mimir_group_kill(int64_t group, int32_t signal) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_group_kill(group, signal);
 #endif
+    mimir_enter();
     return mimirgo_group_kill(group, signal);
 }
 
@@ -272,6 +306,7 @@ int32_t mimir_process_children(int64_t pid, int32_t descendants, int64_t *pids, 
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_process_children");
 #endif
+    mimir_enter();
     return mimirgo_process_children(pid, descendants, pids, capacity, count);
 }
 
@@ -279,20 +314,23 @@ int32_t mimir_process_kill_tree(int64_t pid) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_process_kill_tree");
 #endif
+    mimir_enter();
     return mimirgo_process_kill_tree(pid);
 }
 
 int32_t mimir_signal_reset(int32_t signal) {
 #ifndef _WIN32
-    if (FORKED) return mimir_forked_signal_reset(signal);
-#endif
+    return mimir_forked_signal_reset(signal);
+#else
     return mimirgo_signal_reset(signal);
+#endif
 }
 
 int32_t mimir_system_get(mimir_system *system) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_system_get");
 #endif
+    mimir_enter();
     return mimirgo_system_get(system);
 }
 
@@ -300,6 +338,7 @@ int32_t mimir_system_text(int32_t item, char *buffer, uint64_t length, uint64_t 
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_system_text");
 #endif
+    mimir_enter();
     return mimirgo_system_text(item, buffer, length, needed);
 }
 
@@ -307,6 +346,7 @@ int32_t mimir_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_usage_get(pid, fields, usage);
 #endif
+    mimir_enter();
     return mimirgo_usage_get(pid, fields, usage);
 }
 

@@ -3,18 +3,24 @@
  * hottest, is this one always. */
 #include "internal.h"
 
-#ifdef __linux__
+#ifndef _WIN32
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef __APPLE__
+#include <libproc.h>
+#define _NSIG NSIG
+#else
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#endif
 
 #include "forked_gen.h"
 
@@ -157,6 +163,33 @@ static uint64_t from_rlimit(int32_t limit, uint64_t value) {
     return value > MIMIR_UNLIMITED / SECOND ? MIMIR_UNLIMITED : value * SECOND;
 }
 
+#ifdef __APPLE__
+
+/* macOS tells of no other process's limits; its "no limit" is the largest signed number. */
+static int own(int64_t pid) {
+    if (pid == 0) return 1; /* as core/internal/rlimit has it */
+    errno = ENOTSUP;
+    return 0;
+}
+
+static int set_rlimit(int64_t pid, int resource, uint64_t soft, uint64_t hard) {
+    struct rlimit value;
+    if (!own(pid)) return -1;
+    value.rlim_cur = soft < RLIM_INFINITY ? soft : RLIM_INFINITY;
+    value.rlim_max = hard < RLIM_INFINITY ? hard : RLIM_INFINITY;
+    return setrlimit(resource, &value);
+}
+
+static int get_rlimit(int64_t pid, int resource, uint64_t *soft, uint64_t *hard) {
+    struct rlimit value;
+    if (!own(pid) || getrlimit(resource, &value) != 0) return -1;
+    *soft = value.rlim_cur < RLIM_INFINITY ? value.rlim_cur : MIMIR_UNLIMITED;
+    *hard = value.rlim_max < RLIM_INFINITY ? value.rlim_max : MIMIR_UNLIMITED;
+    return 0;
+}
+
+#else
+
 static int set_rlimit(int64_t pid, int resource, uint64_t soft, uint64_t hard) {
     uint64_t value[2] = {soft, hard};
     return (int)syscall(SYS_prlimit64, (pid_t)pid, resource, value, NULL);
@@ -169,6 +202,8 @@ static int get_rlimit(int64_t pid, int resource, uint64_t *soft, uint64_t *hard)
     *hard = value[1];
     return 0;
 }
+
+#endif
 
 /* How a limit of this process was asked for before the fork, and the kernel's value that came of it. */
 static struct {
@@ -198,6 +233,23 @@ static void as_asked(size_t row, uint64_t *soft, uint64_t *hard) {
     *soft = to_rlimit(limits[row].limit, notes[row].asked[0]);
     *hard = to_rlimit(limits[row].limit, notes[row].asked[1]);
 }
+
+#ifdef __APPLE__
+
+static int32_t enforcement_of(int64_t pid, int32_t limit) {
+    (void)pid;
+    switch (limit) {
+    case MIMIR_LIMIT_MEMORY:
+    case MIMIR_LIMIT_ADDRESS_SPACE:
+        return MIMIR_ENFORCEMENT_ADVISORY;
+    case MIMIR_LIMIT_PROCESSES:
+        return geteuid() == 0 ? MIMIR_ENFORCEMENT_ADVISORY : MIMIR_ENFORCEMENT_KERNEL_PER_USER;
+    default:
+        return MIMIR_ENFORCEMENT_KERNEL;
+    }
+}
+
+#else
 
 static ssize_t read_file(const char *path, char *bytes, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -239,6 +291,8 @@ static int32_t enforcement_of(int64_t pid, int32_t limit) {
     if (limit != MIMIR_LIMIT_PROCESSES) return MIMIR_ENFORCEMENT_KERNEL;
     return exempt(pid) ? MIMIR_ENFORCEMENT_ADVISORY : MIMIR_ENFORCEMENT_KERNEL_PER_USER;
 }
+
+#endif
 
 static void add_limit(struct text *t, size_t row, int64_t pid) {
     add(t, limits[row].name);
@@ -323,9 +377,20 @@ int32_t mimir_forked_group_kill(int64_t group, int32_t signal) {
     return MIMIR_OK;
 }
 
+#ifdef __APPLE__
+
+static int unblock(uint64_t signals) {
+    sigset_t set = (sigset_t)signals;
+    return pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+#else
+
 static int unblock(uint64_t set) {
     return (int)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, NULL, sizeof set);
 }
+
+#endif
 
 int32_t mimir_forked_signal_reset(int32_t signal) {
     struct text t = {.length = 0};
@@ -344,7 +409,11 @@ int32_t mimir_forked_signal_reset(int32_t signal) {
         return MIMIR_OK;
     }
     /* SIGKILL, SIGSTOP and the C library's own two refuse; there is nothing to reset in them. */
-    for (int s = 1; s < _NSIG; s++) sigaction(s, &action, NULL);
+    for (int s = 1; s < _NSIG; s++) {
+        /* Go makes panics of its faults, and statuses of those. */
+        if (!mimir_gate_forked() && (s == SIGSEGV || s == SIGBUS || s == SIGFPE)) continue;
+        sigaction(s, &action, NULL);
+    }
     unblock(~UINT64_C(0));
     return MIMIR_OK;
 }
@@ -352,6 +421,55 @@ int32_t mimir_forked_signal_reset(int32_t signal) {
 /* Usage. */
 
 static uint64_t nanoseconds(struct timeval t) { return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_usec * 1000; }
+
+#ifdef __APPLE__
+
+void mimir_forked_prepare(void) {} /* no reading needs a descriptor */
+
+static int32_t own_usage(uint32_t fields, mimir_usage *u) {
+    struct text t;
+    t.length = 0;
+    struct rusage ru;
+    struct proc_taskinfo task;
+    memset(u, 0, sizeof *u);
+    if (fields & (MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU)) {
+        if (getrusage(RUSAGE_SELF, &ru) != 0) return os_error(errno, "getrusage", &t);
+        u->user_time_ns = nanoseconds(ru.ru_utime);
+        u->system_time_ns = nanoseconds(ru.ru_stime);
+        u->peak_resident_bytes = (uint64_t)ru.ru_maxrss;
+        u->fields |= MIMIR_USAGE_CPU;
+    }
+    if (fields & (MIMIR_USAGE_MEMORY | MIMIR_USAGE_THREADS)) {
+        if (proc_pidinfo(getpid(), PROC_PIDTASKINFO, 0, &task, sizeof task) < (int)sizeof task)
+            return os_error(errno, "proc_pidinfo", &t);
+        if (fields & MIMIR_USAGE_MEMORY) {
+            u->resident_bytes = task.pti_resident_size;
+            u->virtual_bytes = task.pti_virtual_size;
+            if (u->peak_resident_bytes < u->resident_bytes) u->peak_resident_bytes = u->resident_bytes;
+            u->fields |= MIMIR_USAGE_MEMORY;
+        }
+        if (fields & MIMIR_USAGE_THREADS) {
+            u->threads = (uint32_t)task.pti_threadnum;
+            u->fields |= MIMIR_USAGE_THREADS;
+        }
+    }
+    if (fields & MIMIR_USAGE_DESCRIPTORS) {
+        /* Without a list to fill the kernel answers with the size of the table; what is open is asked one by one. */
+        int size = proc_pidinfo(getpid(), PROC_PIDLISTFDS, 0, NULL, 0);
+        if (size <= 0) return os_error(errno, "proc_pidinfo", &t);
+        for (int fd = 0; fd < size / (int)PROC_PIDLISTFD_SIZE; fd++)
+            if (fcntl(fd, F_GETFD) >= 0) u->descriptors++;
+        u->fields |= MIMIR_USAGE_DESCRIPTORS;
+    }
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_library_reload(uint64_t *handle) {
+    (void)handle;
+    return mimir_gate_refuse("mimir_library_reload"); /* two Go runtimes in one process are for Linux alone */
+}
+
+#else
 
 /* Counts the entries of /proc/self/fd without opendir, which allocates. */
 static int count_descriptors(uint32_t *count) {
@@ -464,9 +582,12 @@ void mimir_forked_prepare(void) {
     own_memory(&pages, &resident);
 }
 
-static uint64_t page_size;
-
-__attribute__((constructor(102))) static void find_page_size(void) { page_size = (uint64_t)sysconf(_SC_PAGESIZE); }
+/* Asked for once: a child may be forked before any constructor has run. */
+static uint64_t page_size(void) {
+    static uint64_t size;
+    if (size == 0) __atomic_store_n(&size, (uint64_t)sysconf(_SC_PAGESIZE), __ATOMIC_RELAXED);
+    return __atomic_load_n(&size, __ATOMIC_RELAXED);
+}
 
 static int32_t own_usage(uint32_t fields, mimir_usage *u) {
     struct text t;
@@ -484,8 +605,8 @@ static int32_t own_usage(uint32_t fields, mimir_usage *u) {
     if (fields & MIMIR_USAGE_MEMORY) {
         uint64_t pages, resident;
         if (own_memory(&pages, &resident) != 0) return os_error(errno, "read /proc/self/statm", &t);
-        u->virtual_bytes = pages * page_size;
-        u->resident_bytes = resident * page_size;
+        u->virtual_bytes = pages * page_size();
+        u->resident_bytes = resident * page_size();
         if (u->peak_resident_bytes < u->resident_bytes) u->peak_resident_bytes = u->resident_bytes;
         u->fields |= MIMIR_USAGE_MEMORY;
     }
@@ -504,6 +625,8 @@ static int32_t own_usage(uint32_t fields, mimir_usage *u) {
     return MIMIR_OK;
 }
 
+#endif
+
 static int32_t wrong_size(const char *name) {
     struct text t = {.length = 0};
     add(&t, name);
@@ -513,14 +636,26 @@ static int32_t wrong_size(const char *name) {
 
 #define LARGEST_STRUCT 4096
 
-int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
-    mimir_usage u;
+static int32_t check_usage(uint32_t fields, const mimir_usage *usage) {
     if (!usage) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_usage is NULL");
-    if (usage->size < sizeof u || usage->size > LARGEST_STRUCT) return wrong_size("mimir_usage");
+    if (usage->size < sizeof *usage || usage->size > LARGEST_STRUCT) return wrong_size("mimir_usage");
     if (fields == 0 || fields & ~(uint32_t)MIMIR_USAGE_ALL)
         return invalid("check fields", "", fields, " does not select readings");
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
+    int32_t wrong = check_usage(fields, usage);
+    if (wrong != MIMIR_OK) return wrong;
     if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
     if (pid != 0 && pid != getpid()) return mimir_gate_refuse("mimir_usage_get");
+    return mimir_own_usage(fields, usage);
+}
+
+int32_t mimir_own_usage(uint32_t fields, mimir_usage *usage) {
+    mimir_usage u;
+    int32_t wrong = check_usage(fields, usage);
+    if (wrong != MIMIR_OK) return wrong;
     int32_t status = own_usage(fields, &u);
     if (status != MIMIR_OK) return status;
     *usage = u;
@@ -552,5 +687,15 @@ int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_lim
     *measure = m;
     return MIMIR_OK;
 }
+
+#else
+
+int32_t mimir_own_usage(uint32_t fields, mimir_usage *usage) {
+    (void)fields, (void)usage;
+    return MIMIR_ENOTSUP;
+}
+
+void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard) { (void)limit, (void)soft, (void)hard; }
+void mimir_forked_prepare(void) {}
 
 #endif

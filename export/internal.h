@@ -16,6 +16,23 @@ void mimir_gate_close_on_fork(int descriptor);
 /* Makes the gate close in children forked from now on. Called once, as the library is loaded. */
 void mimir_gate_install(void);
 
+/* signals.c: called before each call of Go, which changes the mask of the thread that calls it first. */
+#if defined(__ELF__)
+extern __thread char mimir_thread_entered __attribute__((visibility("hidden"), tls_model("initial-exec")));
+void mimir_thread_enter(void);
+static inline void mimir_enter(void) {
+    if (__builtin_expect(!mimir_thread_entered, 0)) mimir_thread_enter();
+}
+#else
+static inline void mimir_enter(void) {}
+#endif
+/* Blocks the host's signals in the calling thread, one of Go's. */
+void mimir_signals_block(void);
+/* Blocks them in all threads that Go has started so far. */
+void mimir_signals_quiet(void);
+/* Wraps the function of Go's first thread, to know it. */
+void *(*mimir_signals_first(void *(*start)(void *)))(void *);
+
 /* lasterror.c: the last error of each thread. step and text are UTF-8 and are copied, cut to fit. Returns status. */
 int32_t mimir_error_set(int32_t status, int32_t os_code, const char *step, const char *text);
 int32_t mimir_error_copy(mimir_error *error);
@@ -42,6 +59,8 @@ int mimir_threads_possible(int n);
 
 /* forked.c: remembers how a limit of this process was asked for: the kernel's value holds the library's reserve too. */
 void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard);
+/* What the caller itself uses: mimir_usage_get of pid 0. */
+int32_t mimir_own_usage(uint32_t fields, mimir_usage *usage);
 /* Opens the descriptor that readings of the own memory use, while one can still be opened. */
 void mimir_forked_prepare(void);
 

@@ -26,6 +26,23 @@ static sem_t ready;
  * death. For faults elsewhere it calls the handler that was there before. */
 static int needed_by_go(int sig) { return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE; }
 
+static struct sigaction gos[_NSIG];
+
+/* Between the kernel and Go's handler: what another program, or the host itself, has sent with kill is no fault, and is the
+ * host's. Go would take it for a fault of its own and end the process. */
+static void on_fault(int sig, siginfo_t *info, void *context) {
+    if (info->si_code > 0) {
+        gos[sig].sa_sigaction(sig, info, context);
+    } else if (before[sig].sa_flags & SA_SIGINFO) {
+        before[sig].sa_sigaction(sig, info, context);
+    } else if (before[sig].sa_handler == SIG_DFL) {
+        signal(sig, SIG_DFL);
+        raise(sig); /* it is blocked until this handler returns */
+    } else if (before[sig].sa_handler != SIG_IGN) {
+        before[sig].sa_handler(sig);
+    }
+}
+
 /* Reads fields 1 and 6 of /proc/self/statm. */
 struct mimir_memory mimir_load_memory(void) {
     struct mimir_memory m = {0, 0};
@@ -71,7 +88,7 @@ void __real_x_cgo_sys_thread_create(void *(*start)(void *), void *argument);
 /* By this Go's constructor starts the thread in which the runtime begins. */
 void __wrap_x_cgo_sys_thread_create(void *(*start)(void *), void *argument) {
     if (can_start()) {
-        __real_x_cgo_sys_thread_create(start, argument);
+        __real_x_cgo_sys_thread_create(mimir_signals_first(start), argument);
     } else {
         mimir_gate_no_runtime();
         sem_post(&ready);
@@ -85,6 +102,9 @@ __attribute__((constructor(101))) static void save(void) {
     mimir_pool_make();
     getrlimit(RLIMIT_NOFILE, &files);
     for (int sig = 1; sig < _NSIG; sig++) known[sig] = sigaction(sig, NULL, &before[sig]) == 0;
+    /* A fault that is ignored ends a process all the same; Go's handler, told to ignore it, would go round for ever. */
+    for (int sig = 1; sig < _NSIG; sig++)
+        if (needed_by_go(sig) && known[sig] && before[sig].sa_handler == SIG_IGN) signal(sig, SIG_DFL);
     sem_init(&ready, 0, 0);
     mimir_gate_install();
     /* Go's threads inherit the mask of this one: the host's signals are for the host's threads. */
@@ -102,9 +122,18 @@ __attribute__((constructor)) static void restore(void) {
     /* Go starts in a thread of its own; what it does to the host it has done when it reaches mimir_load_ready. */
     while (!in_program() && sem_wait(&ready) != 0 && errno == EINTR) {
     }
-    for (int sig = 1; sig < _NSIG; sig++)
-        if (known[sig] && !needed_by_go(sig)) sigaction(sig, &before[sig], NULL);
+    for (int sig = 1; sig < _NSIG; sig++) {
+        if (!known[sig]) continue;
+        if (!needed_by_go(sig)) {
+            sigaction(sig, &before[sig], NULL);
+        } else if (sigaction(sig, NULL, &gos[sig]) == 0 && gos[sig].sa_flags & SA_SIGINFO) {
+            struct sigaction ours = gos[sig];
+            ours.sa_sigaction = on_fault;
+            sigaction(sig, &ours, NULL);
+        }
+    }
     mimir_load_took_since(memory_before);
+    mimir_signals_quiet();
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -126,7 +155,7 @@ void mimir_load_reserve(uint64_t *address_space, uint64_t *data) {
     *data = reserve.data;
 }
 
-#else
+#elif !defined(__APPLE__) && !defined(_WIN32)
 
 void mimir_load_ready(void) {}
 

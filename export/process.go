@@ -101,7 +101,7 @@ func mimirgo_process_kill_tree(pid C.int64_t) (status C.int32_t) {
 // Returns: MIMIR_OK; MIMIR_EINVAL for a number that is no signal, or one that cannot be reset (SIGKILL, SIGSTOP);
 // MIMIR_ENOTSUP where there are no signals.
 //
-//mimir:forked c
+//mimir:forked always
 //export mimirgo_signal_reset
 func mimirgo_signal_reset(signal C.int32_t) (status C.int32_t) {
 	defer guard(&status)

@@ -81,6 +81,7 @@ func reserveThreads(n int) {
 	for range n {
 		go func() {
 			runtime.LockOSThread()
+			C.mimir_signals_block()
 			started.Done()
 			<-release
 			runtime.UnlockOSThread()

@@ -1,9 +1,15 @@
 package main
 
 // #include "libmimir.h"
+// #include "internal.h"
 import "C"
 
-import "libmimir/core"
+import (
+	"os"
+	"runtime"
+
+	"libmimir/core"
+)
 
 // mimir_usage_get stores what a process uses. pid 0 is the caller; fields is a sum of MIMIR_USAGE_* bits, and usage->fields
 // receives those that were read: fields that the platform or the permissions do not give are left out and are 0.
@@ -15,6 +21,9 @@ import "libmimir/core"
 //export mimirgo_usage_get
 func mimirgo_usage_get(pid C.int64_t, fields C.uint32_t, usage *C.mimir_usage) (status C.int32_t) {
 	defer guard(&status)
+	if runtime.GOOS == "linux" && (pid == 0 || int64(pid) == int64(os.Getpid())) {
+		return C.mimir_own_usage(fields, usage) // one reading of the own memory, and one descriptor kept for it
+	}
 	if st := check_mimir_usage(usage); st != ok {
 		return st
 	}
