@@ -40,6 +40,9 @@ func (l *Latch) Wait(timeout time.Duration, _ bool) Outcome {
 	case <-l.channel():
 		return Opened
 	case <-timer.C:
+		if l.IsOpen() { // both have come
+			return Opened
+		}
 		return TimedOut
 	}
 }
