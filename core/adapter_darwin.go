@@ -153,7 +153,7 @@ func countDescriptors(pid int) (int, error) {
 
 // unreadable is why a process could not be read, which proc_pidinfo does not say.
 func unreadable(pid int, step string) error {
-	if err := unix.Kill(pid, 0); err == unix.ESRCH {
+	if who, err := (kernel{}).Identify(pid); err != nil || who.Ended {
 		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(int64(pid))}
 	}
 	return OSError(unix.EPERM, step, "process %d", pid)

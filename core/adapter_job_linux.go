@@ -392,8 +392,12 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	l.drain(output)
 	reason := ReasonNone
+	var peak uint64
 	if l.group != nil {
-		reason = l.groupReason()
+		// What is charged includes files; of a group that has run out of memory it is what it had.
+		if reason = l.groupReason(); reason == ReasonMemory {
+			peak = l.group.MemoryPeak()
+		}
 		l.group.Close()
 	}
 	if err != nil {
@@ -401,10 +405,10 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	exit := Exit{
 		Observed: true, Code: int32(status.ExitStatus()),
-		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()), Reason: reason,
+		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()), Reason: reason, PeakResident: peak,
 	}
 	if peak := maxrssBytes(platform, ru.Maxrss); l.floor < Unlimited-slackBytes && peak > l.floor+slackBytes {
-		exit.PeakResident = peak
+		exit.PeakResident = max(exit.PeakResident, peak)
 	}
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())

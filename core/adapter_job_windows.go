@@ -482,7 +482,9 @@ func (w *windowsChild) Sample(quick bool, s *Sample) error {
 		var m win32.MemoryCounters
 		if w.job.Has(handle) && win32.ProcessMemory(handle, &m) == nil {
 			s.Resident += uint64(m.WorkingSet)
-			s.Virtual += uint64(m.Commit)
+			if virtual, err := win32.ProcessVirtual(handle); !quick && err == nil {
+				s.Virtual += virtual
+			}
 			s.Threads += int(w.threads.byParent[uint32(id)])
 		}
 		_ = windows.CloseHandle(handle)

@@ -137,7 +137,11 @@ func readUsage(handle windows.Handle, pid uint32, fields UsageField, u *Usage) e
 		if err := win32.ProcessMemory(handle, &m); err != nil {
 			return windowsError(err, "process %d", pid)
 		}
-		u.ResidentBytes, u.VirtualBytes = uint64(m.WorkingSet), uint64(m.Commit)
+		virtual, err := win32.ProcessVirtual(handle)
+		if err != nil {
+			return windowsError(err, "process %d", pid)
+		}
+		u.ResidentBytes, u.VirtualBytes = uint64(m.WorkingSet), virtual
 		u.PeakResidentBytes = max(uint64(m.PeakWorkingSet), u.ResidentBytes)
 		u.Fields |= uint32(UsageMemory)
 	}

@@ -17,17 +17,17 @@ type Limit int32
 
 const (
 	// LimitMemory is memory in bytes: private writable memory (RLIMIT_DATA) on Linux for a running process, resident
-	// memory for a job.
+	// memory for a job. Windows: commit, of each process for a running process, of all together for a job.
 	LimitMemory Limit = 1
 	// LimitAddressSpace is virtual address space in bytes (RLIMIT_AS).
 	LimitAddressSpace Limit = 2
 	// LimitCPUTime is CPU time in nanoseconds. RLIMIT_CPU, which keeps it for one process, counts whole seconds: the limit
-	// is rounded up to the next.
+	// is rounded up to the next. Windows: time in user mode for a running process.
 	LimitCPUTime Limit = 3
 	// LimitWallTime is elapsed time in nanoseconds. Jobs only.
 	LimitWallTime Limit = 4
 	// LimitProcesses is a number of processes: of the user, threads included, for a running process (RLIMIT_NPROC); of
-	// the job's tree for a job.
+	// the job's tree for a job. Windows: of the process and what it starts.
 	LimitProcesses Limit = 5
 	// LimitOpenFiles is a number of open descriptors of one process (RLIMIT_NOFILE).
 	LimitOpenFiles Limit = 6
@@ -35,7 +35,8 @@ const (
 	LimitFileSize Limit = 7
 	// LimitOutput is the number of bytes that a job may write to its standard output and error together. Jobs only.
 	LimitOutput Limit = 8
-	// LimitCPURate is how much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half. Jobs only.
+	// LimitCPURate is how much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half. Jobs only,
+	// but on Windows, where a running process can have it with what it starts.
 	LimitCPURate Limit = 9
 )
 

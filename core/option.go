@@ -17,9 +17,10 @@ const (
 	// the user make network namespaces.
 	OptionNoNetwork Option = 4
 	// OptionGrace is a time in nanoseconds: a job that is ended for its CPU time or wall time, or killed, gets SIGTERM first,
-	// and SIGKILL that much later.
+	// and SIGKILL that much later. Windows: CTRL_BREAK, and the end.
 	OptionGrace Option = 5
-	// OptionKeepDescriptor is a descriptor above 2 that the command gets under its own number. It can be given repeatedly.
+	// OptionKeepDescriptor is a descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It can be
+	// given repeatedly.
 	OptionKeepDescriptor Option = 6
 )
 

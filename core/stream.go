@@ -26,7 +26,8 @@ const (
 	ModeNull StreamMode = 1
 	// ModeCapture keeps what the command writes for mimir_job_read. Output and error only.
 	ModeCapture StreamMode = 2
-	// ModeDescriptor leads to a descriptor of the caller.
+	// ModeDescriptor leads to a descriptor of the caller. Windows: to a HANDLE, of which it is the number; 0, 1 and 2 are
+	// the standard handles.
 	ModeDescriptor StreamMode = 3
 	// ModeOutput leads to where the command's standard output leads. Error only.
 	ModeOutput StreamMode = 4

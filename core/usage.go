@@ -24,21 +24,25 @@ const (
 type Usage struct {
 	// Fields says which of the readings below were made, a sum of UsageField bits.
 	Fields uint32
-	// ResidentBytes is physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size.
+	// ResidentBytes is physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size. macOS:
+	// pti_resident_size of PROC_PIDTASKINFO.
 	ResidentBytes uint64
 	// PeakResidentBytes is the most physical memory that was in use at once. Linux: ru_maxrss for the caller,
-	// VmHWM of /proc/<pid>/status for another process. macOS: ru_maxrss. Windows: PeakWorkingSetSize.
+	// VmHWM of /proc/<pid>/status for another process. macOS: ru_maxrss for the caller,
+	// ri_lifetime_max_phys_footprint of proc_pid_rusage for another process. Windows: PeakWorkingSetSize.
 	PeakResidentBytes uint64
-	// VirtualBytes is the mapped address space. Linux: /proc/<pid>/statm field 1, times the page size.
+	// VirtualBytes is the mapped address space. Linux: /proc/<pid>/statm field 1, times the page size. Windows: VirtualSize,
+	// with what is only reserved, which can be terabytes.
 	VirtualBytes uint64
 	// UserTimeNs is CPU time spent in user mode, in nanoseconds. getrusage for the caller; Linux: field 14 of
 	// /proc/<pid>/stat for another process, in steps of a clock tick (10 ms).
 	UserTimeNs uint64
 	// SystemTimeNs is CPU time spent in the kernel, in nanoseconds, from the same source (field 15).
 	SystemTimeNs uint64
-	// Threads is the number of threads. Linux: field 20 of /proc/<pid>/stat.
+	// Threads is the number of threads. Linux: field 20 of /proc/<pid>/stat. macOS: pti_threadnum.
 	Threads uint32
-	// Descriptors is the number of open descriptors. Linux: entries of /proc/<pid>/fd. Windows: GetProcessHandleCount.
+	// Descriptors is the number of open descriptors. Linux: entries of /proc/<pid>/fd. macOS:
+	// PROC_PIDLISTFDS. Windows: GetProcessHandleCount.
 	Descriptors uint32
 }
 

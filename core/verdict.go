@@ -48,7 +48,7 @@ type Verdict struct {
 	Reason Reason
 	// ExitCode is what the command returned; -1 when a signal ended it.
 	ExitCode int32
-	// Signal is the signal that ended the command, 0 when it returned.
+	// Signal is the signal that ended the command, 0 when it returned. Windows: 9 or 15 when the library ended it so.
 	Signal int32
 	// UserTimeNs and SystemTimeNs are the CPU time of the command and of the descendants that it waited for (wait4), in
 	// nanoseconds.
@@ -58,7 +58,8 @@ type Verdict struct {
 	// WallTimeNs is the time from the start of the command to the end of its tree, in nanoseconds, by the monotonic clock.
 	WallTimeNs uint64
 	// PeakMemoryBytes is the most resident memory in use at once: ru_maxrss of wait4 where that is the command's own, else
-	// the highest sample (PeakIsSampled).
+	// the highest sample (PeakIsSampled). Windows: the most commit of all processes together (PeakJobMemoryUsed), or
+	// the highest sample of resident memory where that is more.
 	PeakMemoryBytes uint64
 	// OutputBytes is how much it wrote to captured or counted standard output and error.
 	OutputBytes uint64

@@ -1,6 +1,7 @@
-/* Loading on macOS: see load.c. The order in which constructors run is that of the link, in which Go's comes first: the build
- * (cbuild) puts an object before it that calls mimir_load_save. Nothing waits for long in a constructor here, because dyld's lock is held meanwhile; the
- * host's signals are put back by Go's initialization itself. */
+/* Loading on macOS: see load.c. Constructors there have no priorities: the build (cbuild) finds mimir_load_first and
+ * mimir_load_last by their names, puts the one before Go's constructor and the other after it, and hides them. Nothing waits
+ * for long in a constructor, because dyld's lock is held meanwhile; the host's signals are put back by Go's initialization
+ * itself. */
 #include "internal.h"
 
 #include <pthread.h>
@@ -21,8 +22,10 @@ static int ready;
  * before. */
 static int needed_by_go(int sig) { return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE; }
 
-/* Before Go's constructor; called again, it does nothing. */
-void mimir_load_save(void) {
+#define FOUND_BY_THE_BUILD __attribute__((constructor, visibility("default")))
+
+/* Called again, it does nothing. */
+FOUND_BY_THE_BUILD void mimir_load_first(void) {
     sigset_t all;
     if (saved) return;
     saved = 1;
@@ -36,9 +39,9 @@ void mimir_load_save(void) {
 
 #define PATIENCE_NS 200000000
 
-__attribute__((constructor)) static void after_go(void) {
+FOUND_BY_THE_BUILD void mimir_load_last(void) {
     struct timespec patience = {0, PATIENCE_NS};
-    mimir_load_save();
+    mimir_load_first();
     pthread_mutex_lock(&lock);
     while (!ready && pthread_cond_timedwait_relative_np(&changed, &lock, &patience) == 0) {
     }

@@ -18,8 +18,11 @@ struct mimir_memory mimir_load_memory(void) {
 }
 
 __attribute__((constructor)) static void save(void) {
+    HMODULE self;
     memory_before = mimir_load_memory();
     error_mode = GetErrorMode();
+    /* A Go runtime cannot be unloaded. */
+    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, (LPCWSTR)(void *)&save, &self);
 }
 
 /* Go has turned the system's dialogues of errors off for the whole process: a host that has them keeps them. */

@@ -102,6 +102,16 @@ static void *load(void *unused) {
 }
 
 #define PATIENCE_MS 800
+static const char stuck[] = "the loader does not answer: another thread of the parent held its lock at the fork, or the machine "
+                            "is overloaded, and a later call finds the copy";
+
+/* What the loader has answered. */
+static int32_t loaded(uint64_t *handle) {
+    loading.stuck = 0;
+    if (!loading.handle) return refuse("dlopen", loading.error);
+    *handle = (uint64_t)(uintptr_t)loading.handle;
+    return MIMIR_OK;
+}
 
 int32_t mimir_forked_library_reload(uint64_t *handle) {
     static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
@@ -116,7 +126,7 @@ int32_t mimir_forked_library_reload(uint64_t *handle) {
     mimir_load_reserve(&address_space, &data);
     /* A runtime that is refused memory or threads as it starts ends the process: look first. */
     if (loading.stuck)
-        status = refuse("dlopen", "the loader's lock was held by another thread of the parent at the fork");
+        status = sem_trywait(&loading.done) == 0 ? loaded(handle) : refuse("dlopen", stuck);
     else if (!original[0] || strlen(original) > NAME_MAX_MEMFD)
         status = refuse("find library", "the file of the library is not known, or its path is longer than 249 bytes");
     else if (!room(RLIMIT_AS, used.address_space, address_space + address_space / 4))
@@ -152,15 +162,8 @@ int32_t mimir_forked_library_reload(uint64_t *handle) {
                 int waited;
                 while ((waited = sem_timedwait(&loading.done, &end)) != 0 && errno == EINTR) {
                 }
-                if (waited != 0) {
-                    loading.stuck = 1;
-                    status = refuse("dlopen", "the loader's lock was held by another thread of the parent at the fork");
-                } else if (!loading.handle) {
-                    status = refuse("dlopen", loading.error);
-                } else {
-                    *handle = (uint64_t)(uintptr_t)loading.handle;
-                    status = MIMIR_OK;
-                }
+                loading.stuck = waited != 0;
+                status = loading.stuck ? refuse("dlopen", stuck) : loaded(handle);
             }
             if (!loading.stuck) close(fd);
         }

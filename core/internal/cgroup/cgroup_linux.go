@@ -251,6 +251,15 @@ func (g *Group) Events() Events {
 	return e
 }
 
+// MemoryPeak is the most memory that was charged to the group at once, in bytes; 0 where it is not told.
+func (g *Group) MemoryPeak() uint64 {
+	file := g.unified + "/memory.peak"
+	if dir := g.split[Memory]; dir != "" {
+		file = dir + "/memory.max_usage_in_bytes"
+	}
+	return number(file, "")
+}
+
 // Kill ends every process of a version 2 group at once, and reports whether it could.
 func (g *Group) Kill() bool {
 	return g.unified != "" && write(g.unified+"/cgroup.kill", "1") == nil

@@ -102,6 +102,22 @@ func ProcessMemory(process windows.Handle, m *MemoryCounters) error {
 	return check("GetProcessMemoryInfo", r, code)
 }
 
+// vmCounters is VM_COUNTERS.
+type vmCounters struct {
+	PeakVirtual, Virtual                                    uintptr
+	PageFaults                                              uint32
+	peakWorkingSet, workingSet, peakPagedPool, pagedPool    uintptr
+	peakNonPagedPool, nonPagedPool, pagefile, peakPageFiles uintptr
+}
+
+// ProcessVirtual reads how much of its address space a process has taken, reserved parts too.
+func ProcessVirtual(process windows.Handle) (uint64, error) {
+	var counters vmCounters
+	err := windows.NtQueryInformationProcess(process, windows.ProcessVmCounters, unsafe.Pointer(&counters),
+		uint32(unsafe.Sizeof(counters)), nil)
+	return uint64(counters.Virtual), Failed("NtQueryInformationProcess", err)
+}
+
 // ProcessHandles counts the open handles of a process.
 func ProcessHandles(process windows.Handle) (uint32, error) {
 	var count uint32
