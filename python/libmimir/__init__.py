@@ -10,8 +10,15 @@
 
     libmimir.get_limit("open_files")   # LimitValue(soft=1024, hard=1048576, enforcement='kernel')
 
-`libmimir.platform` has the adapter, `libmimir.jobs` commands under limits, `libmimir.process` running processes,
-`libmimir.errors` the exceptions, and `libmimir.raw` the C interface.
+`libmimir.platform` has the adapter; `libmimir.jobs` commands under limits, `libmimir.popen` those that run beside their
+caller, `libmimir.aio` those of asyncio, `libmimir.sandbox` those that are kept to a directory; `libmimir.process` has
+running processes, `libmimir.errors` the exceptions, and `libmimir.raw` the C interface.
+
+Everything can be called from all threads at once, also without the interpreter's lock: on a free-threaded build nothing
+here turns it on. Forked children have the package as well: between fork and exec what limits them, groups them, resets
+signals and measures them; in a child that lives on, everything (Linux), by a copy of the library that the first call
+loads. A job belongs to the process that started it. Subinterpreters share the library; one that cannot have ctypes gets
+an ImportError.
 """
 
 from __future__ import annotations
@@ -65,11 +72,14 @@ __version__: str = _VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import cli, errors, jobs, platform, process, raw
+    from . import aio, cli, errors, jobs, platform, popen, process, raw, sandbox
+    from .aio import AsyncProcess, create_process, run_async
     from .jobs import JobError, JobResult, run
+    from .popen import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
     from .process import (
         SAME,
         LimitValue,
+        Process,
         ProcessUsage,
         get_limit,
         limits,
@@ -77,21 +87,35 @@ if TYPE_CHECKING:
         supports,
         usage,
     )
+    from .sandbox import IsolatedEnvironment, ProcessIsolator, ResourceLimiter, Sandbox
 
 # What is imported on its first use: each costs more than the rest of the package together.
-_LAZY_MODULES = ("cli", "jobs", "process", "raw")
+_LAZY_MODULES = ("aio", "cli", "jobs", "popen", "process", "raw", "sandbox")
 _LAZY_NAMES = {
+    "AsyncProcess": "aio",
+    "create_process": "aio",
+    "run_async": "aio",
     "JobError": "jobs",
     "JobResult": "jobs",
     "run": "jobs",
+    "DEVNULL": "popen",
+    "PIPE": "popen",
+    "STDOUT": "popen",
+    "Popen": "popen",
+    "TimeoutExpired": "popen",
     "SAME": "process",
     "LimitValue": "process",
+    "Process": "process",
     "ProcessUsage": "process",
     "get_limit": "process",
     "limits": "process",
     "set_limit": "process",
     "supports": "process",
     "usage": "process",
+    "IsolatedEnvironment": "sandbox",
+    "ProcessIsolator": "sandbox",
+    "ResourceLimiter": "sandbox",
+    "Sandbox": "sandbox",
 }
 
 __all__ = [
@@ -118,12 +142,26 @@ __all__ = [
     "join_paths",
     "normalize_path",
     # jobs
+    "AsyncProcess",
+    "DEVNULL",
     "JobError",
     "JobResult",
+    "PIPE",
+    "Popen",
+    "STDOUT",
+    "TimeoutExpired",
+    "create_process",
     "run",
+    "run_async",
+    # sandbox
+    "IsolatedEnvironment",
+    "ProcessIsolator",
+    "ResourceLimiter",
+    "Sandbox",
     # process
     "SAME",
     "LimitValue",
+    "Process",
     "ProcessUsage",
     "create_process_group",
     "get_limit",
@@ -152,12 +190,15 @@ __all__ = [
     "StateError",
     "TimedOutError",
     # modules
+    "aio",
     "cli",
     "errors",
     "jobs",
     "platform",
+    "popen",
     "process",
     "raw",
+    "sandbox",
 ]
 
 

@@ -29,19 +29,20 @@ MIMIR_ABI: Final = 1
 # description.
 MIMIR_LIMIT_MEMORY: Final = 1
 """Memory in bytes: private writable memory (RLIMIT_DATA) on Linux for a running process,
-resident memory for a job.
+resident memory for a job. Windows: commit, of each process for a running process, of all
+together for a job.
 """
 MIMIR_LIMIT_ADDRESS_SPACE: Final = 2
 """Virtual address space in bytes (RLIMIT_AS)."""
 MIMIR_LIMIT_CPU_TIME: Final = 3
 """CPU time in nanoseconds. RLIMIT_CPU, which keeps it for one process, counts whole seconds: the
-limit is rounded up to the next.
+limit is rounded up to the next. Windows: time in user mode for a running process.
 """
 MIMIR_LIMIT_WALL_TIME: Final = 4
 """Elapsed time in nanoseconds. Jobs only."""
 MIMIR_LIMIT_PROCESSES: Final = 5
 """A number of processes: of the user, threads included, for a running process (RLIMIT_NPROC); of
-the job's tree for a job.
+the job's tree for a job. Windows: of the process and what it starts.
 """
 MIMIR_LIMIT_OPEN_FILES: Final = 6
 """A number of open descriptors of one process (RLIMIT_NOFILE)."""
@@ -51,7 +52,7 @@ MIMIR_LIMIT_OUTPUT: Final = 8
 """The number of bytes that a job may write to its standard output and error together. Jobs only."""
 MIMIR_LIMIT_CPU_RATE: Final = 9
 """How much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half. Jobs
-only.
+only, but on Windows, where a running process can have it with what it starts.
 """
 
 # mimir_enforcement says how strongly a limit is kept.
@@ -91,10 +92,12 @@ Linux, where the kernel lets the user make network namespaces.
 """
 MIMIR_OPTION_GRACE: Final = 5
 """A time in nanoseconds: a job that is ended for its CPU time or wall time, or killed, gets
-SIGTERM first, and SIGKILL that much later.
+SIGTERM first, and SIGKILL that much later. Windows: CTRL_BREAK, and the end.
 """
 MIMIR_OPTION_KEEP_DESCRIPTOR: Final = 6
-"""A descriptor above 2 that the command gets under its own number. It can be given repeatedly."""
+"""A descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It can be
+given repeatedly.
+"""
 
 # mimir_path_flavour: A set of rules for paths.
 MIMIR_PATH_NATIVE: Final = 0
@@ -167,7 +170,9 @@ MIMIR_MODE_NULL: Final = 1
 MIMIR_MODE_CAPTURE: Final = 2
 """Keeps what the command writes for mimir_job_read. Output and error only."""
 MIMIR_MODE_DESCRIPTOR: Final = 3
-"""Leads to a descriptor of the caller."""
+"""Leads to a descriptor of the caller. Windows: to a HANDLE, of which it is the number; 0, 1 and
+2 are the standard handles.
+"""
 MIMIR_MODE_OUTPUT: Final = 4
 """Leads to where the command's standard output leads. Error only."""
 
@@ -414,13 +419,19 @@ class mimir_usage(ctypes.Structure):
     fields: int
     """Says which of the readings below were made, a sum of MIMIR_USAGE_* bits."""
     resident_bytes: int
-    """Physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size."""
+    """Physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size. macOS:
+    pti_resident_size of PROC_PIDTASKINFO.
+    """
     peak_resident_bytes: int
     """The most physical memory that was in use at once. Linux: ru_maxrss for the caller, VmHWM
-    of /proc/<pid>/status for another process. macOS: ru_maxrss. Windows: PeakWorkingSetSize.
+    of /proc/<pid>/status for another process. macOS: ru_maxrss for the caller,
+    ri_lifetime_max_phys_footprint of proc_pid_rusage for another process. Windows:
+    PeakWorkingSetSize.
     """
     virtual_bytes: int
-    """The mapped address space. Linux: /proc/<pid>/statm field 1, times the page size."""
+    """The mapped address space. Linux: /proc/<pid>/statm field 1, times the page size. Windows:
+    VirtualSize, with what is only reserved, which can be terabytes.
+    """
     user_time_ns: int
     """CPU time spent in user mode, in nanoseconds. getrusage for the caller; Linux: field 14 of
     /proc/<pid>/stat for another process, in steps of a clock tick (10 ms).
@@ -428,10 +439,10 @@ class mimir_usage(ctypes.Structure):
     system_time_ns: int
     """CPU time spent in the kernel, in nanoseconds, from the same source (field 15)."""
     threads: int
-    """The number of threads. Linux: field 20 of /proc/<pid>/stat."""
+    """The number of threads. Linux: field 20 of /proc/<pid>/stat. macOS: pti_threadnum."""
     descriptors: int
-    """The number of open descriptors. Linux: entries of /proc/<pid>/fd. Windows:
-    GetProcessHandleCount.
+    """The number of open descriptors. Linux: entries of /proc/<pid>/fd. macOS: PROC_PIDLISTFDS.
+    Windows: GetProcessHandleCount.
     """
 
     _fields_ = (
@@ -498,7 +509,9 @@ class mimir_verdict(ctypes.Structure):
     exit_code: int
     """What the command returned; -1 when a signal ended it."""
     signal: int
-    """The signal that ended the command, 0 when it returned."""
+    """The signal that ended the command, 0 when it returned. Windows: 9 or 15 when the library
+    ended it so.
+    """
     user_time_ns: int
     """user_time_ns and system_time_ns are the CPU time of the command and of the descendants
     that it waited for (wait4), in nanoseconds.
@@ -511,7 +524,8 @@ class mimir_verdict(ctypes.Structure):
     """
     peak_memory_bytes: int
     """The most resident memory in use at once: ru_maxrss of wait4 where that is the command's
-    own, else the highest sample (peak_is_sampled).
+    own, else the highest sample (peak_is_sampled). Windows: the most commit of all processes
+    together (PeakJobMemoryUsed), or the highest sample of resident memory where that is more.
     """
     output_bytes: int
     """How much it wrote to captured or counted standard output and error."""

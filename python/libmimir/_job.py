@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Union
 
 from . import _bindings as c
 from . import _library, _limits
-from .errors import InvalidArgumentError
+from .errors import ForkedError, InvalidArgumentError
 
 _Text = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 #: A program, or a program and its arguments.
@@ -62,15 +63,40 @@ def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * len(texts))(*texts)
 
 
+#: What a control group keeps, if one could be made for the job; the others are kept alike in all jobs of a process.
+_BY_GROUP = ("memory", "processes", "cpu_rate")
+_same_always: dict[str, str] = {}
+
+# The jobs that are not closed: they end with the interpreter. By their handles: the objects would never be collected.
+_open: set[tuple[_library.Functions, int]] = set()
+
+
+def _close_all() -> None:
+    while _open:
+        functions, handle = _open.pop()
+        functions.mimir_job_close(handle)
+
+
+atexit.register(_close_all)
+
+
 class Job:
-    """A command under limits. Closing it ends a command that still runs: use it in a ``with``."""
+    """A command under limits. Closing it ends a command that still runs: use it in a ``with``.
+
+    In a child that this process forks it can be closed, which has no effect, and nothing else.
+    """
+
+    _handle = 0
 
     def __init__(self, command: list[bytes]) -> None:
-        self._handle = ctypes.c_uint64()
+        handle = ctypes.c_uint64()
         self._verdict = c.mimir_verdict()
         self._verdict.size = ctypes.sizeof(self._verdict)
         self._limits: list[str] = []
-        _library.call("mimir_job_create", _strings(command), len(command), ctypes.byref(self._handle))
+        # The handle means something to this copy of the library only.
+        self._functions = _library.call("mimir_job_create", _strings(command), len(command), ctypes.byref(handle))
+        self._handle = handle.value
+        _open.add((self._functions, self._handle))
 
     def __enter__(self) -> Job:
         return self
@@ -78,52 +104,73 @@ class Job:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
+    def _check(self, status: int) -> None:
+        if status == c.MIMIR_OK:
+            return
+        if status == c.MIMIR_EFORKED:
+            raise ForkedError("the job is one of the process that this one was forked from", step="find job")
+        raise _library.failure(self._functions, status)
+
     def set_limit(self, name: str, amount: int) -> None:
         """Set a limit, by its name in `libmimir.run`, in the library's unit (`_limits.parse`)."""
-        _library.call("mimir_job_set_limit", self._handle, _limits.LIMITS[name], amount)
+        self._check(self._functions.mimir_job_set_limit(self._handle, _limits.LIMITS[name], amount))
         self._limits.append(name)
+
+    def set_option(self, option: int, value: int) -> None:
+        self._check(self._functions.mimir_job_set_option(self._handle, option, value))
+
+    def set_user(self, user: int, group: int, groups: Sequence[int]) -> None:
+        array = (ctypes.c_uint32 * len(groups))(*groups)
+        self._check(self._functions.mimir_job_set_user(self._handle, user, group, array, len(groups)))
+
+    def set_writable(self, directories: Sequence[_Text]) -> None:
+        """Confine the command to changing files below these directories."""
+        paths = [os.fsencode(directory) for directory in directories]
+        self._check(self._functions.mimir_job_set_writable(self._handle, _strings(paths), len(paths)))
 
     def set_directory(self, path: _Text) -> None:
         directory = os.fsencode(path)
         if b"\0" in directory:
             raise InvalidArgumentError(f"cwd: embedded null byte in {path!r}", step="check directory")
-        _library.call("mimir_job_set_directory", self._handle, directory)
+        self._check(self._functions.mimir_job_set_directory(self._handle, directory))
 
     def set_environment(self, variables: list[bytes]) -> None:
-        _library.call("mimir_job_set_environment", self._handle, _strings(variables), len(variables))
+        self._check(self._functions.mimir_job_set_environment(self._handle, _strings(variables), len(variables)))
 
     def set_input(self, data: bytes) -> None:
-        _library.call("mimir_job_set_input", self._handle, data, len(data))
+        self._check(self._functions.mimir_job_set_input(self._handle, data, len(data)))
 
     def set_stream(self, stream: int, mode: int, descriptor: int = 0) -> None:
-        _library.call("mimir_job_set_stream", self._handle, stream, mode, descriptor)
+        self._check(self._functions.mimir_job_set_stream(self._handle, stream, mode, descriptor))
 
     def start(self) -> None:
         """Start the command. Raises: what the operating system has against it; then nothing runs."""
-        _library.call("mimir_job_start", self._handle)
+        self._check(self._functions.mimir_job_start(self._handle))
 
     def wait(self, nanoseconds: int) -> bool:
         """Wait for the end of a started command. Answers False when the time ran out or a signal arrived."""
-        functions = _library.current()
-        return self._ended(functions.mimir_job_wait(self._handle, nanoseconds, ctypes.byref(self._verdict)))
+        return self._ended(
+            self._functions.mimir_job_wait(self._handle, nanoseconds, ctypes.byref(self._verdict)),
+        )
 
     def run(self) -> c.mimir_verdict:
         """Start the command and wait for its end.
 
         It waits in slices: between two of them Python runs its signal handlers, which may raise.
         """
-        functions = _library.current()
-        if not self._ended(functions.mimir_job_run(self._handle, SLICE, ctypes.byref(self._verdict))):
+        if not self._ended(self._functions.mimir_job_run(self._handle, SLICE, ctypes.byref(self._verdict))):
             while not self.wait(SLICE):
                 pass
         return self._verdict
 
     def _ended(self, status: int) -> bool:
-        if status == c.MIMIR_OK:
-            return True
         if status in (c.MIMIR_ETIMEDOUT, c.MIMIR_EINTR):
             return False
-        raise _library.failure(_library.current(), status)
+        self._check(status)
+        return True
 
     @property
     def verdict(self) -> c.mimir_verdict:
@@ -132,48 +179,63 @@ class Job:
 
     def signal(self, number: int) -> None:
         """Send a signal to the command and its group. Raises: `NoSuchProcessError` when it has ended."""
-        _library.call("mimir_job_signal", self._handle, number)
+        self._check(self._functions.mimir_job_signal(self._handle, number))
 
     def kill(self) -> None:
-        """End the command and its group. It does not wait."""
-        _library.call("mimir_job_kill", self._handle)
+        """End the command and its descendants. It does not wait."""
+        self._check(self._functions.mimir_job_kill(self._handle))
 
     def pid(self) -> int:
         """Give the process id, which is also the id of the group."""
         pid = ctypes.c_int64()
-        _library.call("mimir_job_pid", self._handle, ctypes.byref(pid))
+        self._check(self._functions.mimir_job_pid(self._handle, ctypes.byref(pid)))
         return pid.value
 
     def usage(self) -> c.mimir_usage:
         """Read what the job uses. Raises: `NoSuchProcessError` when it has ended."""
         usage = c.mimir_usage()
         usage.size = ctypes.sizeof(usage)
-        _library.call("mimir_job_usage", self._handle, ctypes.byref(usage))
+        self._check(self._functions.mimir_job_usage(self._handle, ctypes.byref(usage)))
         return usage
 
     def read(self, stream: int) -> bytes:
         """Take the captured output of a stream that there is now."""
         count = ctypes.c_uint64()
-        _library.call("mimir_job_read", self._handle, stream, None, 0, ctypes.byref(count))
+        read = self._functions.mimir_job_read
+        self._check(read(self._handle, stream, None, 0, ctypes.byref(count)))
         if not count.value:
             return b""
         data = bytearray(count.value)
         # One type for all sizes: ctypes keeps an array type for each length that it has met.
         first = ctypes.c_char.from_buffer(data)
-        _library.call("mimir_job_read", self._handle, stream, ctypes.byref(first), len(data), ctypes.byref(count))
+        self._check(read(self._handle, stream, ctypes.byref(first), len(data), ctypes.byref(count)))
         return bytes(memoryview(data)[: count.value])
 
     def enforcement(self) -> dict[str, str]:
         """Tell how strongly each limit that was given is kept, by its name. Good once it has been started."""
-        kept = ctypes.c_int32()
         answer = {}
         for name in self._limits:
-            _library.call("mimir_job_enforcement", self._handle, _limits.LIMITS[name], ctypes.byref(kept))
-            answer[name] = _limits.ENFORCEMENTS.get(kept.value, "unknown")
+            kept = _same_always.get(name)
+            if kept is None:
+                number = ctypes.c_int32()
+                ask = self._functions.mimir_job_enforcement
+                self._check(ask(self._handle, _limits.LIMITS[name], ctypes.byref(number)))
+                kept = _limits.ENFORCEMENTS.get(number.value, "unknown")
+                if name not in _BY_GROUP:
+                    _same_always[name] = kept
+            answer[name] = kept
         return answer
+
+    def reference(self) -> tuple[_library.Functions, int]:
+        """Give the copy of the library and the handle in it, for who must not keep the job alive."""
+        return self._functions, self._handle
 
     def close(self) -> None:
         """End a command that still runs, and give back what the job holds. Can be repeated."""
-        handle, self._handle = self._handle, ctypes.c_uint64()
-        if handle.value:
-            _library.call("mimir_job_close", handle)
+        handle, self._handle = self._handle, 0
+        if handle:
+            _open.discard((self._functions, handle))
+            status = self._functions.mimir_job_close(handle)
+            # A forked child has nothing to give back. With the interpreter, all jobs have been closed already.
+            if status not in (c.MIMIR_EFORKED, c.MIMIR_EBADHANDLE):
+                self._check(status)

@@ -1,7 +1,8 @@
 """The shared library: where it is found, its functions, and the one way in which they are called.
 
 It is loaded when the package is imported, not on the first call: the library has to be there before the process forks
-for its functions to work in the child.
+for its functions to work in the child. Those that a child calls between fork and exec work there as they are. The first
+call of another one, in a child that lives on, loads a copy of the library (`renew`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from _thread import allocate_lock
 
 from . import _bindings as c
 from . import errors
@@ -40,9 +42,10 @@ class Functions(c.Functions):
     path: str
     measure: Callable[..., int]
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, handle: int | None = None) -> None:
+        """Load the library, or take what ``dlopen`` has returned for a copy of it."""
         try:
-            library = ctypes.CDLL(path)
+            library = ctypes.CDLL(path, handle=handle)
         except OSError as error:
             raise ImportError(f"libmimir: cannot load the shared library {path!r}: {error}", path=path) from error
         _check_abi(library, path)
@@ -55,6 +58,10 @@ class Functions(c.Functions):
         measure = ctypes.PyDLL(path, handle=library._handle)["mimir_usage_measure"]
         measure.restype = ctypes.c_int32
         self.measure = measure
+        # A library that was loaded under a limit too tight for its runtime has only the functions that do without.
+        status = self.mimir_status_text(c.MIMIR_OK, ctypes.create_string_buffer(64), 64, None)
+        if status == c.MIMIR_ENOMEM:
+            raise ImportError(f"libmimir: {failure(self, status)}", path=path)
 
 
 def _check_abi(library: ctypes.CDLL, path: str) -> None:
@@ -91,26 +98,57 @@ def _find() -> str:
     return beside
 
 
-_current = Functions(_find())
-
-
 def current() -> Functions:
     """The functions in use.
 
-    Everything asks here each time instead of keeping what it got: a forked worker can then be given a copy of its own.
+    Everything asks here each time instead of keeping what it got: a forked worker is given a copy of its own.
     """
     return _current
 
 
-def call(name: str, *arguments: Any) -> None:
-    """Call a C function by name.
+def renew(refusing: Functions) -> Functions:
+    """Give a forked child a copy of the library of its own, in place of the one that has just answered `MIMIR_EFORKED`.
+
+    Raises: `ForkedError`, within a second, with the reason why there can be no copy.
+    """
+    global _current
+    with _renewing:
+        if _current is refusing:  # else another thread has been quicker
+            handle = ctypes.c_uint64()
+            status = refusing.mimir_library_reload(ctypes.byref(handle))
+            if status != c.MIMIR_OK:
+                reason = failure(refusing, status)
+                raise errors.ForkedError(
+                    f"this forked process cannot have a copy of the library: {reason}",
+                    os_code=reason.os_code,
+                    step=reason.step,
+                )
+            try:
+                _current = Functions(refusing.path, handle.value)
+            except ImportError as error:
+                raise errors.ForkedError(f"a copy of the library cannot be used: {error}") from error
+        return _current
+
+
+def _forget_threads() -> None:
+    """In a forked child, where a thread of the parent may have held the lock at the fork and is no more."""
+    global _renewing
+    _renewing = allocate_lock()
+
+
+def call(name: str, *arguments: Any) -> Functions:
+    """Call a C function by name, and answer the copy of the library that it was called in.
 
     Raises: the exception of `libmimir.errors` that belongs to the status, when that is not `MIMIR_OK`.
     """
-    functions = current()
+    functions = _current
     status = getattr(functions, name)(*arguments)
+    if status == c.MIMIR_EFORKED:
+        functions = renew(functions)
+        status = getattr(functions, name)(*arguments)
     if status != c.MIMIR_OK:
         raise failure(functions, status)
+    return functions
 
 
 def text(name: str, *arguments: Any) -> bytes:
@@ -125,6 +163,10 @@ def text(name: str, *arguments: Any) -> bytes:
     while True:
         buffer = ctypes.create_string_buffer(size)
         status = function(*arguments, buffer, size, ctypes.byref(needed))
+        if status == c.MIMIR_EFORKED:
+            functions = renew(functions)
+            function = getattr(functions, name)
+            status = function(*arguments, buffer, size, ctypes.byref(needed))
         if status == c.MIMIR_OK:
             return buffer.value
         if status != c.MIMIR_ERANGE or needed.value <= size:
@@ -143,3 +185,9 @@ def failure(functions: Functions, status: int) -> errors.MimirError:
     if step and not message.startswith(step):
         message = f"{step}: {message}"
     return errors.from_status(status, message, record.os_code, step)
+
+
+_renewing = allocate_lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+_current = Functions(_find())

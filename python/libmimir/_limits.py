@@ -24,6 +24,7 @@ LIMITS: dict[str, int] = {
     "file_size": c.MIMIR_LIMIT_FILE_SIZE,
     "address_space": c.MIMIR_LIMIT_ADDRESS_SPACE,
     "output": c.MIMIR_LIMIT_OUTPUT,
+    "cpu_rate": c.MIMIR_LIMIT_CPU_RATE,
 }
 
 ENFORCEMENTS: dict[int, str] = {
@@ -72,6 +73,7 @@ TITLES: dict[str, str] = {
     "file_size": "file size",
     "address_space": "address space",
     "output": "output",
+    "cpu_rate": "CPU rate",
 }
 
 _TIMES = ("cpu", "wall")
@@ -79,7 +81,14 @@ _COUNTS = ("processes", "open_files")
 
 #: What reads the value of each limit: it is given the value and the name of the argument.
 READERS: dict[str, Callable[[object, str], int]] = {
-    name: _units.duration if name in _TIMES else _units.count if name in _COUNTS else _units.size for name in LIMITS
+    name: _units.duration
+    if name in _TIMES
+    else _units.count
+    if name in _COUNTS
+    else _units.rate
+    if name == "cpu_rate"
+    else _units.size
+    for name in LIMITS
 }
 
 
@@ -95,7 +104,7 @@ def number(name: str) -> int:
 
 
 def parse(name: str, value: object, label: str | None = None) -> int:
-    """Turn the value of a limit into the library's unit: bytes, nanoseconds or a number of things.
+    """Turn the value of a limit into the library's unit: bytes, nanoseconds, 1/1000 CPU or a number of things.
 
     Raises: `InvalidArgumentError` that names the argument (`label`, else the limit) and says what is accepted.
     """
@@ -103,10 +112,12 @@ def parse(name: str, value: object, label: str | None = None) -> int:
 
 
 def value(name: str, amount: int) -> int | float | None:
-    """Turn the library's value of a limit into Python's: bytes, seconds or a number; None for unlimited."""
+    """Turn the library's value of a limit into Python's: bytes, seconds, CPUs or a number; None for unlimited."""
     if amount == c.MIMIR_UNLIMITED:
         return None
-    return amount / 1e9 if name in _TIMES else amount
+    if name in _TIMES:
+        return amount / 1e9
+    return amount / 1000 if name == "cpu_rate" else amount
 
 
 def describe(name: str, amount: float | None) -> str:
@@ -115,4 +126,6 @@ def describe(name: str, amount: float | None) -> str:
         return "unlimited"
     if name in _TIMES:
         return _units.format_seconds(amount)
+    if name == "cpu_rate":
+        return f"{amount:g} CPU" + ("" if amount == 1 else "s")
     return str(amount) if name in _COUNTS else _units.format_size(amount)

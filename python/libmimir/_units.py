@@ -27,6 +27,7 @@ _DURATION_UNITS = {"ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9}
 _SIZE_ACCEPTED = 'bytes as an int, or a string such as "256M", "1.5GiB", "512Mi" or "10k"'
 _DURATION_ACCEPTED = 'seconds as a number, or a string such as "1.5", "500ms", "10s", "2m" or "1h"'
 _COUNT_ACCEPTED = "a whole number"
+_RATE_ACCEPTED = 'a number of CPUs, such as 0.5 or "1.5"'
 
 #: The largest value that is a limit: the next is `MIMIR_UNLIMITED`.
 LARGEST = MIMIR_UNLIMITED - 1
@@ -94,6 +95,22 @@ def duration(value: object, name: str) -> int:
     if not math.isfinite(seconds):
         raise _refused(name, value, _DURATION_ACCEPTED)
     return _within(round(seconds * 1e9), name, value)
+
+
+def rate(value: object, name: str) -> int:
+    """Turn a number of CPUs into thousandths of one.
+
+    Raises: `InvalidArgumentError` that names the argument and says what is accepted.
+    """
+    if isinstance(value, (bool, bytes, bytearray)):  # which float() would take
+        raise _refused(name, value, _RATE_ACCEPTED)
+    try:
+        cpus = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise _refused(name, value, _RATE_ACCEPTED) from None
+    if not math.isfinite(cpus):
+        raise _refused(name, value, _RATE_ACCEPTED)
+    return _within(round(cpus * 1000), name, value)
 
 
 def _index(value: object, name: str, accepted: str) -> int:

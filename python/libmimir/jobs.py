@@ -4,51 +4,31 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _bindings as c
-from . import _job, _limits
+from . import _limits
 from ._job import Command, Environment, _Text
+from ._launch import HasFileno, Launch, Stream, codec_of, connect, decode, encode_input
 
 if TYPE_CHECKING:
-    from typing_extensions import TypedDict, Unpack
+    from collections.abc import Collection, Iterable
 
+    from typing_extensions import Unpack
+
+    from ._job import Job
+    from ._launch import Options
     from ._units import Duration, Size
 
-    class _Options(TypedDict, total=False):
-        memory: Size | None
-        cpu: Duration | None
-        wall: Duration | None
-        processes: int | None
-        open_files: int | None
-        file_size: Size | None
-        address_space: Size | None
-        output: Size | None
-        cwd: _Text | None
-        env: Environment | None
+    class _Options(Options, total=False):
         capture_output: bool
-        stdin: Stream
-        stdout: Stream
-        stderr: Stream
         check: bool
 
 
-__all__ = ["JobError", "JobResult", "run"]
+__all__ = ["HasFileno", "JobError", "JobResult", "Stream", "run"]
 
-
-class HasFileno(Protocol):
-    """What has a descriptor, such as an open file or a socket."""
-
-    def fileno(self) -> int: ...
-
-
-#: As in `subprocess.run`: None (the caller's), PIPE, DEVNULL, STDOUT, a descriptor, or an open file.
-Stream = Union[None, int, IO[Any], HasFileno]
 
 _T = TypeVar("_T")
-
-_NAMES = {c.MIMIR_STREAM_INPUT: "stdin", c.MIMIR_STREAM_OUTPUT: "stdout", c.MIMIR_STREAM_ERROR: "stderr"}
 
 
 class JobResult(subprocess.CompletedProcess[_T]):
@@ -68,7 +48,7 @@ class JobResult(subprocess.CompletedProcess[_T]):
     system_time_seconds: float
     #: Both together.
     cpu_time_seconds: float
-    #: From the start of the command until its whole group was gone, in seconds.
+    #: From the start of the command until all its descendants were gone, in seconds.
     wall_time_seconds: float
     #: The most resident memory in use at once, in bytes: ``ru_maxrss`` of ``wait4``, else the highest sample.
     peak_memory_bytes: int
@@ -78,9 +58,10 @@ class JobResult(subprocess.CompletedProcess[_T]):
     peak_processes: int | None
     #: Bytes written to standard output and error where they are captured or limited.
     output_bytes: int
-    #: The limits that were given, in bytes, seconds or a number of things, by the name of the argument.
+    #: The limits that were given, in bytes, seconds, CPUs or a number of things, by the name of the argument.
     limits: dict[str, int | float]
-    #: How strongly each was kept: ``"kernel"``, ``"kernel-per-user"``, ``"watchdog"`` or ``"advisory"``.
+    #: How strongly each was kept: ``"kernel"``, ``"kernel-per-user"``, ``"watchdog"`` or ``"advisory"``; and the
+    #: confinements ``"no_new_privileges"``, ``"no_network"`` and ``"writable"``, where asked for.
     enforcement: dict[str, str]
 
     def __init__(
@@ -231,6 +212,7 @@ def run(
     file_size: Size | None = None,
     address_space: Size | None = None,
     output: Size | None = None,
+    cpu_rate: float | None = None,
     cwd: _Text | None = None,
     env: Environment | None = None,
     input: Any = None,  # noqa: A002 - subprocess.run's name
@@ -242,12 +224,22 @@ def run(
     encoding: str | None = None,
     errors: str | None = None,
     check: bool = False,
+    grace: Duration | None = None,
+    pass_fds: Collection[int] | None = (),
+    umask: int | None = -1,
+    user: str | int | None = None,
+    group: str | int | None = None,
+    extra_groups: Iterable[str | int] | None = None,
+    start_new_session: bool = False,
+    no_new_privileges: bool = False,
+    no_network: bool = False,
+    writable: Iterable[_Text] | None = None,
 ) -> JobResult[Any]:
     """Run a command under limits, wait for its end, and tell what it used and which limit ended it.
 
     It is used as `subprocess.run` is. The limits are in force before the command's first instruction, and starting it
     costs the same whatever this process's size. The command gets a process group of its own, and when it ends, or is
-    ended, what is left of the group is ended too: a grandchild that holds the output does not delay the return.
+    ended, all its descendants are ended too: a grandchild that holds the output does not delay the return.
 
     Limits, None for none:
         memory: resident memory of the command and its descendants, in bytes.
@@ -257,14 +249,23 @@ def run(
         open_files: open descriptors of each process.
         file_size: the size of each file that is written, in bytes.
         address_space: virtual memory of each process, in bytes.
-        output: bytes written to captured standard output and error together.
+        output: bytes written to standard output and error together.
+        cpu_rate: how much CPU is used at a time, in CPUs: 0.5 is half of one. It slows down and ends nobody.
 
     Sizes are ints, or strings such as ``"256M"``, ``"1.5GiB"``, ``"512Mi"``: K, M, G and T are powers of 1024, as in
     ulimit and docker. Durations are numbers of seconds, or strings such as ``"500ms"``, ``"10s"``, ``"2m"``.
 
     The other arguments are those of `subprocess.run`: args is a program or a sequence of it and its arguments (there is
     no shell); stdin, stdout and stderr are None, PIPE, DEVNULL, STDOUT, a descriptor or an open file; text, encoding or
-    errors make input and output str, with all line ends as ``"\\n"``.
+    errors make input and output str, with all line ends as ``"\\n"``; pass_fds are descriptors that the command gets
+    under their own numbers; umask, user, group and extra_groups (names or ids) and start_new_session are as there.
+
+    grace makes a command that is ended for its wall or CPU time, or killed, get SIGTERM first, and SIGKILL that many
+    seconds later.
+
+    Confinements, for the command and all its descendants, on Linux: no_new_privileges makes the set-user-id bit give
+    none; no_network leaves it a network with nothing in it; writable are the only directories below which it can change
+    files.
 
     A limit that ends the command is no exception: see `JobResult.termination_reason`. check=True makes it one, as it
     does a returncode other than 0.
@@ -287,102 +288,73 @@ def run(
         if stdout is not None or stderr is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         stdout = stderr = subprocess.PIPE
-    command = _job.encode_command(args)
-    variables = None if env is None else _job.encode_environment(env)
-    codec = None
-    if text or encoding or errors:
-        codec = encoding or _locale_encoding(), errors or "strict"
-    limits = {
-        "memory": memory,
-        "cpu": cpu,
-        "wall": wall,
-        "processes": processes,
-        "open_files": open_files,
-        "file_size": file_size,
-        "address_space": address_space,
-        "output": output,
-    }
-    given = [(name, _limits.READERS[name](value, name)) for name, value in limits.items() if value is not None]
-    data = None
-    if input is not None:
-        data = _encode_input(input, codec)
-    elif stdin == subprocess.PIPE:
-        data = b""  # nobody writes: the command reads the end of the file at once
-    with _job.Job(command) as job:
-        for name, amount in given:
-            job.set_limit(name, amount)
-        if cwd is not None:
-            job.set_directory(cwd)
-        if variables is not None:
-            job.set_environment(variables)
-        if data is not None:
-            job.set_input(data)
-        elif stdin is not None:
-            _connect(job, c.MIMIR_STREAM_INPUT, stdin)
-        if stdout is not None:
-            _connect(job, c.MIMIR_STREAM_OUTPUT, stdout)
-        if stderr is not None:
-            _connect(job, c.MIMIR_STREAM_ERROR, stderr)
-        verdict = job.run()
-        out = job.read(c.MIMIR_STREAM_OUTPUT) if stdout == subprocess.PIPE else None
-        err = job.read(c.MIMIR_STREAM_ERROR) if stderr == subprocess.PIPE else None
-        enforcement = job.enforcement()
-    result: JobResult[Any] = JobResult(
+    codec = codec_of(text, encoding, errors)
+    launch = Launch(
         args,
-        verdict,
-        limits_of(given),
-        enforcement,
-        _decode(out, codec),
-        _decode(err, codec),
+        {
+            "memory": memory,
+            "cpu": cpu,
+            "wall": wall,
+            "processes": processes,
+            "open_files": open_files,
+            "file_size": file_size,
+            "address_space": address_space,
+            "output": output,
+            "cpu_rate": cpu_rate,
+            "cwd": cwd,
+            "env": env,
+            "grace": grace,
+            "pass_fds": pass_fds or None,
+            "umask": None if umask == -1 else umask,
+            "user": user,
+            "group": group,
+            "extra_groups": extra_groups,
+            "start_new_session": start_new_session,
+            "no_new_privileges": no_new_privileges,
+            "no_network": no_network,
+            "writable": writable,
+        },
     )
+    data = input_of(input, stdin, codec)
+    with launch.job() as job:
+        connect_all(job, data, stdin, stdout, stderr)
+        job.run()
+        result = result_of(launch, job, stdout, stderr, codec)
     if check:
         result.check_returncode()
     return result
 
 
-def limits_of(given: Iterable[tuple[str, int]]) -> dict[str, int | float]:
-    """Turn limits in the library's units into those of Python."""
-    limits = {}
-    for name, amount in given:
-        value = _limits.value(name, amount)
-        if value is not None:
-            limits[name] = value
-    return limits
+def input_of(data: Any, stdin: Stream, codec: tuple[str, str] | None) -> bytes | None:
+    """Give what the command is to read, None when it is what stdin says."""
+    if data is not None:
+        return encode_input(data, codec)
+    return b"" if stdin == subprocess.PIPE else None  # nobody writes: the command reads the end of the file at once
 
 
-def _connect(job: _job.Job, stream: int, target: Stream) -> None:
-    if isinstance(target, int):
-        if target == subprocess.PIPE:
-            job.set_stream(stream, c.MIMIR_MODE_CAPTURE)
-        elif target == subprocess.DEVNULL:
-            job.set_stream(stream, c.MIMIR_MODE_NULL)
-        elif target == subprocess.STDOUT:
-            if stream != c.MIMIR_STREAM_ERROR:
-                raise ValueError(f"STDOUT can only be used for stderr, not for {_NAMES[stream]}")
-            job.set_stream(stream, c.MIMIR_MODE_OUTPUT)
-        else:
-            job.set_stream(stream, c.MIMIR_MODE_DESCRIPTOR, target)
-    elif target is not None:
-        job.set_stream(stream, c.MIMIR_MODE_DESCRIPTOR, target.fileno())
+def connect_all(job: Job, data: bytes | None, stdin: Stream, stdout: Stream, stderr: Stream) -> None:
+    """Connect the streams of a job whose output is captured."""
+    if data is not None:
+        job.set_input(data)
+    elif stdin is not None:
+        connect(job, c.MIMIR_STREAM_INPUT, stdin)
+    if stdout is not None:
+        connect(job, c.MIMIR_STREAM_OUTPUT, stdout)
+    if stderr is not None:
+        connect(job, c.MIMIR_STREAM_ERROR, stderr)
 
 
-def _locale_encoding() -> str:
-    import locale
-
-    return locale.getpreferredencoding(False)
-
-
-def _encode_input(data: Any, codec: tuple[str, str] | None) -> bytes:
-    if codec is not None:
-        if not isinstance(data, str):
-            raise TypeError(f"input must be str when text, encoding or errors is given, not {type(data).__name__}")
-        return data.encode(*codec)
-    if isinstance(data, str):
-        raise TypeError("input must be bytes, not str, without text, encoding or errors")
-    return bytes(memoryview(data))
-
-
-def _decode(data: bytes | None, codec: tuple[str, str] | None) -> str | bytes | None:
-    if data is None or codec is None:
-        return data
-    return data.decode(*codec).replace("\r\n", "\n").replace("\r", "\n")
+def result_of(
+    launch: Launch, job: Job, stdout: Stream, stderr: Stream, codec: tuple[str, str] | None
+) -> JobResult[Any]:
+    """Make the result of a job that has ended and has been waited for."""
+    out = job.read(c.MIMIR_STREAM_OUTPUT) if stdout == subprocess.PIPE else None
+    err = job.read(c.MIMIR_STREAM_ERROR) if stderr == subprocess.PIPE else None
+    return JobResult(
+        launch.args,
+        job.verdict,
+        launch.limits(),
+        launch.enforcement(job),
+        decode(out, codec),
+        decode(err, codec),
+    )

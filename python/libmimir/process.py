@@ -16,16 +16,23 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import _bindings as c
 from . import _library, _limits
 from ._group import create_process_group, int_within, killpg, reset_signals, setpgrp
-from .errors import InvalidArgumentError, NotSupportedError
+from .errors import InvalidArgumentError, MimirError, NoSuchProcessError, NotSupportedError, PermissionDeniedError
+
+if TYPE_CHECKING:
+    from ._units import Duration, Size
 
 __all__ = [
     "SAME",
     "LimitValue",
+    "Process",
     "ProcessUsage",
     "create_process_group",
     "get_limit",
@@ -114,11 +121,16 @@ def usage(pid: int = 0, *readings: str) -> ProcessUsage:
     record.size = ctypes.sizeof(record)
     number = _pid(pid)
     _library.call("mimir_usage_get", number, fields or c.MIMIR_USAGE_ALL, ctypes.byref(record))
-    read = record.fields & (fields or c.MIMIR_USAGE_ALL)
+    return usage_of(record, number or os.getpid(), fields or c.MIMIR_USAGE_ALL)
+
+
+def usage_of(record: c.mimir_usage, pid: int, fields: int = c.MIMIR_USAGE_ALL) -> ProcessUsage:
+    """Make Python's form of a reading of the library, of those fields that were asked for."""
+    read = record.fields & fields
     memory = bool(read & c.MIMIR_USAGE_MEMORY)
     cpu = bool(read & c.MIMIR_USAGE_CPU)
     return ProcessUsage(
-        pid=number or os.getpid(),
+        pid=pid,
         resident_bytes=record.resident_bytes if memory else None,
         peak_resident_bytes=record.peak_resident_bytes if memory else None,
         virtual_bytes=record.virtual_bytes if memory else None,
@@ -201,6 +213,199 @@ def supports(limit: str, scope: str = "job") -> str | None:
     if kept.value == c.MIMIR_ENFORCEMENT_NONE:
         return None
     return _limits.ENFORCEMENTS.get(kept.value, "unknown")
+
+
+class Process:
+    """A process that runs, whoever started it: what it uses, its limits, its children and its end.
+
+    It is known by its id and, on Linux, by when it started: another that has been given the same id is not taken for
+    it, and is sent no signal.
+
+    Raises: `NoSuchProcessError` (a `ProcessLookupError`) when there is no such process; so does every method once it
+    is gone. `PermissionDeniedError` (a `PermissionError`) for what another user's process does not allow.
+
+    >>> Process().usage().resident_bytes > 0
+    True
+    """
+
+    #: The process id.
+    pid: int
+
+    def __init__(self, pid: int | None = None) -> None:
+        """Find a process; without a pid, the caller."""
+        number = os.getpid() if pid is None else _pid(pid)
+        if number < 1:
+            raise InvalidArgumentError(f"pid: {pid!r} is not a process id", step="check process id")
+        self.pid = number
+        self._started = _start_of(number)
+        if self._started is None and not _exists(number):
+            raise NoSuchProcessError(f"there is no process {number}", step="find process")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still runs. One that has ended and is not yet waited for by its parent does not."""
+        if self._started is not None:
+            return _start_of(self.pid) == self._started
+        return _exists(self.pid)
+
+    def usage(self, *readings: str) -> ProcessUsage:
+        """Read what it uses: see `libmimir.usage`."""
+        self._find()
+        return usage(self.pid, *readings)
+
+    def limits(self) -> dict[str, LimitValue]:
+        """Read all limits that it can have here, by name."""
+        self._find()
+        return limits(self.pid)
+
+    def limit(
+        self,
+        *,
+        memory: Size | None = None,
+        cpu: Duration | None = None,
+        open_files: int | None = None,
+        file_size: Size | None = None,
+        processes: int | None = None,
+        address_space: Size | None = None,
+    ) -> dict[str, str]:
+        """Limit it, soft and hard, and tell how strongly each limit is kept, by its name.
+
+        What is asked for is looked at before anything is changed. When the system then refuses one, those before it, in
+        the order above, are in force.
+
+        Raises: `InvalidArgumentError`, `LimitError`, `NotSupportedError`: see `libmimir.set_limit`.
+        """
+        values = {
+            "memory": memory,
+            "cpu": cpu,
+            "open_files": open_files,
+            "file_size": file_size,
+            "processes": processes,
+            "address_space": address_space,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        for name, value in given.items():
+            _limits.parse(name, value)
+            if supports(name, "self" if self.pid == os.getpid() else "process") is None:
+                raise NotSupportedError(f"{name}: a running process cannot be limited in this here", step="find limit")
+        self._find()
+        return {name: set_limit(name, value, pid=self.pid) for name, value in given.items()}
+
+    def children(self, recursive: bool = False) -> list[Process]:
+        """List its children, or with recursive all its descendants, as they are now.
+
+        Those that lose their parent are no longer anybody's descendants to the system.
+        """
+        self._find()
+        room = 64
+        count = ctypes.c_uint64()
+        while True:
+            pids = (ctypes.c_int64 * room)()
+            functions = _library.current()
+            arguments = (self.pid, int(recursive), pids, room, ctypes.byref(count))
+            status = functions.mimir_process_children(*arguments)
+            if status == c.MIMIR_EFORKED:
+                _library.renew(functions)
+                continue
+            if status == c.MIMIR_OK:
+                break
+            if status != c.MIMIR_ERANGE:
+                raise _library.failure(functions, status)
+            room = 2 * count.value  # more may come meanwhile
+        found = []
+        for pid in pids[: count.value]:
+            try:
+                found.append(Process(pid))
+            except NoSuchProcessError:
+                continue
+        return found
+
+    def kill_tree(self) -> None:
+        """End it and all its descendants, and return when they are gone.
+
+        They are stopped first, so that none can start another meanwhile. Descendants that had lost their parent before
+        are not found: those of a command that is to be ended whole are, with `libmimir.run` or `libmimir.Popen`.
+        """
+        self._find()
+        _library.call("mimir_process_kill_tree", self.pid)
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
+        number = int_within(sig, "sig", 31)
+        try:
+            if not hasattr(signal, "pidfd_send_signal"):
+                self._find()
+                os.kill(self.pid, number)
+                return
+            # What this descriptor stands for stays the same process, whatever happens to the number.
+            try:
+                descriptor = os.pidfd_open(self.pid)
+            except ProcessLookupError:
+                raise self._gone() from None
+            try:
+                self._find()
+                signal.pidfd_send_signal(descriptor, number)
+            finally:
+                os.close(descriptor)
+        except MimirError:
+            raise
+        except ProcessLookupError:
+            raise self._gone() from None
+        except PermissionError as error:
+            raise PermissionDeniedError(
+                f"process {self.pid} may not be signalled", os_code=error.errno or 0, step="send signal"
+            ) from None
+        except OSError as error:
+            raise InvalidArgumentError(f"sig: {sig!r} is not a signal", os_code=error.errno or 0) from None
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM); on Windows, which cannot ask, end it."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it, and it alone."""
+        self.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    def _find(self) -> None:
+        if not self.is_running:
+            raise self._gone()
+
+    def _gone(self) -> NoSuchProcessError:
+        return NoSuchProcessError(f"process {self.pid} has ended", step="find process")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Process):
+            return NotImplemented
+        return (self.pid, self._started) == (other.pid, other._started)
+
+    def __hash__(self) -> int:
+        return hash((self.pid, self._started))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.pid})"
+
+
+def _start_of(pid: int) -> int | None:
+    """Tell when a process started, in the kernel's ticks; None when it has ended or that is not told here."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, can hold anything.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _exists(pid: int) -> bool:
+    if os.path.exists("/proc/self/stat"):
+        return _start_of(pid) is not None
+    try:
+        usage(pid, "cpu")
+    except NoSuchProcessError:
+        return False
+    except MimirError:
+        pass  # it is there, and does not let itself be read
+    return True
 
 
 def _pid(pid: int) -> int:

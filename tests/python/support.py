@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import libmimir as libmimir_package
 import pytest
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or needs what only Linux keeps")
@@ -18,17 +19,22 @@ root_only = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user, which only root can"
 )
 
+#: What keeps the memory and the number of processes of a job here: "kernel" with control groups, else "watchdog".
+TREE = libmimir_package.run(["true"], memory="1G").enforcement["memory"] if sys.platform != "win32" else "kernel"
+
 #: Long enough for a slow machine; nothing that passes waits for it.
 PATIENCE = 30
 
 
-def python(code: str, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+def python(
+    code: str, *arguments: str, check: bool = True, patience: float = 2 * PATIENCE, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run code in a Python of its own, so that nothing it does to its process is done to the test's."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=patience,
         **options,
     )
     if check:

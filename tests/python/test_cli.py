@@ -12,7 +12,7 @@ from pathlib import Path
 
 import libmimir as package
 import pytest
-from support import command_of, eventually, is_alive, libmimir, linux_only, unix_only
+from support import TREE, command_of, eventually, is_alive, libmimir, linux_only, unix_only
 
 
 def outcome(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
@@ -143,7 +143,7 @@ def test_the_verdict_names_the_limit_and_what_was_used() -> None:
     assert lines[0] == "libmimir: ended by its wall time limit of 300 ms (SIGKILL)"
     rows = {line.split("  ")[1]: line.split() for line in lines[1:]}
     assert rows["wall time"][-4:] == ["limit", "300", "ms", "watchdog"]
-    assert rows["peak memory"][-4:] == ["limit", "200", "MiB", "watchdog"]
+    assert rows["peak memory"][-4:] == ["limit", "200", "MiB", TREE]
     assert rows["open files"][-3:] == ["limit", "64", "kernel"]
     assert "CPU time" in rows
     assert done.returncode == 128 + signal.SIGKILL
@@ -160,7 +160,7 @@ def test_the_verdict_is_one_line_of_json_on_request() -> None:
     assert verdict["command"] == ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert (verdict["exit_code"], verdict["signal"], verdict["termination_reason"]) == (3, None, None)
     assert verdict["limits"] == {
-        "memory": {"value": 200 << 20, "enforcement": "watchdog"},
+        "memory": {"value": 200 << 20, "enforcement": TREE},
         "cpu": {"value": 5, "enforcement": "kernel"},
     }
     for name in ("user_time_seconds", "system_time_seconds", "cpu_time_seconds", "wall_time_seconds"):
@@ -183,7 +183,11 @@ def test_the_verdict_is_left_out_on_request() -> None:
         (["--wall", "0.2"], ["sleep", "100"], "walltime"),
         (["--file-size", "1K"], ["dd", "if=/dev/zero", "of=file", "bs=100", "count=100"], "filesize"),
         (["--output", "10K"], ["yes"], "output"),
-        (["--processes", "3"], ["sh", "-c", "for i in 1 2 3 4 5; do sleep 100 & done; wait"], "processes"),
+        (
+            ["--processes", "3"],
+            ["sh", "-c", "exec 2>/dev/null; for i in 1 2 3 4 5; do sleep 100 & done; wait"],
+            "processes",
+        ),
     ],
 )
 def test_each_limit_ends_a_command_and_is_the_reason(
@@ -192,6 +196,8 @@ def test_each_limit_ends_a_command_and_is_the_reason(
     done = libmimir("run", "--json", *limit, "--cwd", str(tmp_path), "--", *command)
     verdict = outcome(done)
     assert verdict["termination_reason"] == reason
+    if reason == "processes" and TREE == "kernel":  # the kernel refuses one more, and the shell gives up
+        return
     assert isinstance(verdict["signal"], int)
     assert done.returncode == 128 + verdict["signal"]
 

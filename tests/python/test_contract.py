@@ -32,8 +32,10 @@ FUNCTIONS = {
     "get_config_directory": "(app_name='mimir')",
     "run": (
         "(args, *, memory=None, cpu=None, wall=None, processes=None, open_files=None, file_size=None,"
-        " address_space=None, output=None, cwd=None, env=None, input=None, capture_output=False, stdin=None,"
-        " stdout=None, stderr=None, text=None, encoding=None, errors=None, check=False)"
+        " address_space=None, output=None, cpu_rate=None, cwd=None, env=None, input=None, capture_output=False,"
+        " stdin=None, stdout=None, stderr=None, text=None, encoding=None, errors=None, check=False, grace=None,"
+        " pass_fds=(), umask=-1, user=None, group=None, extra_groups=None, start_new_session=False,"
+        " no_new_privileges=False, no_network=False, writable=None)"
     ),
 }
 

@@ -12,9 +12,9 @@ from support import unix_only
 
 
 @unix_only
-@pytest.mark.parametrize("name", ["libmimir.jobs", "libmimir.process", "libmimir.raw"])
+@pytest.mark.parametrize("name", ["jobs", "popen", "aio", "sandbox", "process", "raw"])
 def test_the_examples_of_a_module_do_what_they_show(name: str) -> None:
-    done = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    done = doctest.testmod(importlib.import_module(f"libmimir.{name}"), optionflags=doctest.ELLIPSIS)
     assert done.attempted > 0
     assert done.failed == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import libmimir
 import pytest
-from support import linux_only, python, unix_only
+from libmimir._job import Job
+from support import is_alive, linux_only, python, unix_only
 
 HEAVY = [
     "argparse",
@@ -201,3 +203,94 @@ def test_it_works_with_warnings_as_errors_in_development_mode() -> None:
     )
     assert "1" in done.stdout
     assert done.stderr == ""
+
+
+@linux_only
+def test_under_a_limit_that_leaves_no_room_for_the_library_the_import_error_says_so() -> None:
+    done = python(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+        try:
+            import libmimir
+        except ImportError as error:
+            print(error)
+        print(len(bytearray(1 << 20)))
+        """
+    )
+    message, lives_on = done.stdout.splitlines()
+    assert "limit of memory, address space or processes" in message
+    assert lives_on == str(1 << 20)
+
+
+def test_the_package_can_be_reloaded() -> None:
+    python("""
+        import importlib
+        import libmimir
+        result = libmimir.run(["true"], cpu=5) if libmimir.is_unix_like() else None
+        again = importlib.reload(libmimir)
+        assert again is libmimir
+        if result is not None:
+            assert type(libmimir.run(["true"])) is type(result)
+        importlib.reload(libmimir._library)
+        assert libmimir.supports("wall") == "watchdog"
+    """)
+
+
+@unix_only
+def test_a_subinterpreter_has_the_package_or_is_told_that_it_cannot() -> None:
+    done = python("""
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        import libmimir
+        one = interpreters.create()
+        code = 'import libmimir; print(libmimir.run(["true"], wall=30).exit_code, flush=True)'
+        try:
+            failed = interpreters.run_string(one, code)
+        except Exception as error:
+            failed = error
+        if failed is not None:
+            assert "ImportError" in str(failed) and "subinterpreters" in str(failed), failed
+            print(0)
+        interpreters.destroy(one)
+        print(libmimir.run(["true"]).exit_code)
+    """)
+    assert done.stdout.split() == ["0", "0"]
+
+
+@unix_only
+def test_jobs_that_are_open_when_the_interpreter_ends_are_ended_quietly() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "dev",
+            "-W",
+            "error",
+            "-c",
+            "import builtins\n"
+            "from libmimir._job import Job\n"
+            "running, prepared = Job([b'sleep', b'1000']), Job([b'sleep', b'1000'])\n"
+            "running.start()\n"
+            "builtins.kept = running\n"
+            "print(running.pid())\n",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert not is_alive(int(done.stdout))
+
+
+@unix_only
+def test_a_job_that_nobody_has_any_more_is_ended() -> None:
+    job = Job([b"sleep", b"1000"])
+    job.start()
+    pid = job.pid()
+    assert is_alive(pid)
+    del job
+    gc.collect()
+    assert not is_alive(pid)

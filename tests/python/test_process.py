@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import libmimir
 import pytest
-from support import command_of, linux_only, python, root_only, unix_only
+from support import TREE, command_of, linux_only, python, root_only, unix_only
 
 GONE = (1 << 22) + 12345  # above the largest process id that Linux gives
 
@@ -223,7 +223,7 @@ def test_another_users_process_is_a_permission_error() -> None:
 @linux_only
 def test_the_support_table_is_that_of_the_platform() -> None:
     assert libmimir.supports("memory", "self") == "kernel"
-    assert libmimir.supports("memory") == "watchdog"
+    assert libmimir.supports("memory") == TREE
     assert libmimir.supports("wall", "self") is None
     assert libmimir.supports("wall") == "watchdog"
     assert libmimir.supports("processes", "process") == "kernel-per-user"

@@ -349,7 +349,7 @@ def test_a_handler_that_returns_lets_the_command_go_on() -> None:
         seen = []
         signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
         signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
-        result = libmimir.run(["sleep", "1"])
+        result = libmimir.run(["sleep", "2"])
         assert result.exit_code == 0
         assert len(seen) >= 3, seen
     """)

@@ -1,18 +1,35 @@
-"""Each limit of `libmimir.run` ends or refuses what goes beyond it, and the reason is told."""
+"""Each limit of `libmimir.run` ends or refuses what goes beyond it, and the reason is told.
+
+Where control groups can be written, all of it runs once with them and once without.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import libmimir
 import pytest
-from support import command_of, eventually, is_alive, linux_only, python, unix_only
+from support import TREE, command_of, eventually, is_alive, linux_only, python, unix_only
 
 pytestmark = unix_only
 
 MIB = 1 << 20
+
+
+@pytest.mark.skipif(TREE != "kernel", reason="no control group can be written here: this run is the one without")
+def test_all_of_this_holds_without_control_groups() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        env={**os.environ, "LIBMIMIR_CGROUPS": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_command_within_its_limits_does_not_notice_them() -> None:
@@ -56,10 +73,10 @@ def test_the_enforcement_of_each_limit_is_told_by_its_argument() -> None:
         output="1M",
     )
     assert result.enforcement == {
-        "memory": "watchdog",
+        "memory": TREE,
         "cpu": "kernel",
         "wall": "watchdog",
-        "processes": "watchdog",
+        "processes": TREE,
         "open_files": "kernel",
         "file_size": "kernel",
         "address_space": "kernel",
@@ -97,7 +114,8 @@ def test_a_command_that_touches_more_memory_is_ended_having_taken_at_most_a_tent
     result = libmimir.run(command_of(GROW), memory=limit, wall=30)
     assert result.termination_reason == "memory"
     assert (result.signal, result.returncode) == (signal.SIGKILL, -signal.SIGKILL)
-    assert limit * 0.95 <= result.peak_memory_bytes <= limit * 1.1
+    # What a control group counts is more than what is resident.
+    assert limit * (0.95 if TREE == "watchdog" else 0.7) <= result.peak_memory_bytes <= limit * 1.1
 
 
 @linux_only
@@ -116,6 +134,7 @@ def test_the_memory_of_descendants_counts() -> None:
 
 
 @linux_only
+@pytest.mark.skipif(TREE == "kernel", reason="a control group ends who touches memory; asking for it is free")
 def test_one_that_asks_for_far_more_at_once_is_refused_by_the_kernel_and_says_so_itself() -> None:
     result = libmimir.run(command_of("bytearray(1 << 30)"), memory="128M", wall=30, stderr=subprocess.PIPE, text=True)
     assert (result.exit_code, result.termination_reason) == (1, None)
@@ -127,7 +146,8 @@ def test_one_that_asks_for_far_more_at_once_is_refused_by_the_kernel_and_says_so
 def test_one_that_spins_is_ended_by_its_cpu_time(limit: float) -> None:
     result = libmimir.run(command_of("while True: pass"), cpu=limit, wall=30)
     assert result.termination_reason == "cputime"
-    assert limit - 0.05 <= result.cpu_time_seconds <= limit + 1.2
+    # The kernel's count for the limit is one of ticks; on a busy machine it runs ahead of the one that is told.
+    assert limit * 0.7 <= result.cpu_time_seconds <= limit + 1.2
 
 
 def test_one_that_catches_the_signal_of_its_cpu_time_is_ended_all_the_same() -> None:
@@ -208,7 +228,8 @@ def test_one_that_starts_more_processes_is_ended_by_its_processes() -> None:
     result = libmimir.run(["sh", "-c", script], processes=4, wall=30)
     assert result.termination_reason == "processes"
     assert result.peak_processes is not None
-    assert result.peak_processes > 4
+    if TREE == "watchdog":  # the kernel refuses the fifth, which the watchdog has to see
+        assert result.peak_processes > 4
 
 
 def test_one_cannot_open_more_files_than_its_limit() -> None:

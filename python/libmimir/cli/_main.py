@@ -109,6 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("--file-size", metavar="SIZE", help="size of each file that is written")
     limit.add_argument("--address-space", metavar="SIZE", help="virtual memory of each process")
     limit.add_argument("--output", metavar="SIZE", help="bytes written to standard output and error")
+    limit.add_argument("--cpu-rate", metavar="CPUS", help="CPUs used at a time, such as 0.5; it only slows down")
+    limit.add_argument("--grace", metavar="TIME", help="time from SIGTERM to SIGKILL when it is ended")
+    confine = run.add_argument_group("confinement")
+    confine.add_argument(
+        "--writable", metavar="DIR", action="append", help="where alone files can be changed; can be repeated"
+    )
+    confine.add_argument("--no-network", action="store_true", help="leave it a network with nothing in it")
+    confine.add_argument("--user", metavar="NAME", help="run as another user, where permitted")
     run.add_argument("--cwd", metavar="DIR", help="directory to start in")
     run.add_argument(
         "--env", metavar="NAME=VALUE", action="append", default=[], help="environment variable; can be repeated"
@@ -147,20 +155,27 @@ def _limits_of(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from .._launch import Launch
     from . import _run
 
     if not options.command:
         raise InvalidArgumentError("there is no command to run")
-    given = []
-    for name in _limits.LIMITS:
-        value = getattr(options, name)
-        if value is not None:
-            given.append((name, _limits.parse(name, value, "--" + name.replace("_", "-"))))
-    return _run.run(
+    launch = Launch(
         options.command,
-        given,
+        {
+            **{name: getattr(options, name) for name in _limits.LIMITS},  # type: ignore[typeddict-item]
+            "cwd": options.cwd,
+            "env": _environment(options.env, clear=options.clear_env),
+            "grace": options.grace,
+            "writable": options.writable,
+            "no_network": options.no_network,
+            "user": int(options.user) if options.user and options.user.isdecimal() else options.user,
+        },
+        label=lambda name: "--" + name.replace("_", "-"),
+    )
+    return _run.run(
+        launch,
         cwd=options.cwd,
-        env=_environment(options.env, clear=options.clear_env),
         stdin=options.stdin,
         report="none" if options.quiet else "json" if options.json else "text",
     )

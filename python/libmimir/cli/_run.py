@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from .. import _bindings as c
 from .. import _job, _limits
+from .._launch import Launch
 from .._units import format_seconds, format_size
 from ..errors import (
     InvalidArgumentError,
@@ -20,27 +20,23 @@ from ..errors import (
     NotSupportedError,
     PermissionDeniedError,
 )
-from ..jobs import JobResult, limits_of
+from ..jobs import JobResult
 from ._live import LiveLine
 from ._terminal import Foreground, started
 
 CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 
-def run(
-    command: Sequence[str],
-    given: list[tuple[str, int]],
-    *,
-    cwd: str | None,
-    env: dict[str, str] | None,
-    stdin: str | None,
-    report: str,
-) -> int:
+def run(launch: Launch, *, cwd: str | None, stdin: str | None, report: str) -> int:
     """Run a command and answer the exit status for the shell. report is ``"text"``, ``"json"`` or ``"none"``."""
     try:
-        with _prepare(command, given, cwd, env, stdin) as job:
-            _run(job, given, live=report != "none")
-            result: JobResult[Any] = JobResult(list(command), job.verdict, limits_of(given), job.enforcement())
+        if cwd is not None and not os.path.isdir(cwd):
+            raise InvalidArgumentError(f"--cwd: {cwd!r} is not a directory")
+        with launch.job() as job:
+            if stdin is not None:
+                job.set_stream(c.MIMIR_STREAM_INPUT, c.MIMIR_MODE_DESCRIPTOR, _opened(stdin))
+            _run(job, launch.given, live=report != "none")
+            result: JobResult[Any] = JobResult(launch.args, job.verdict, launch.limits(), launch.enforcement(job))
     except (InvalidArgumentError, LimitError, NotSupportedError):
         raise
     except (MimirError, OSError) as error:
@@ -54,31 +50,12 @@ def run(
     return result.exit_code if result.exit_code is not None else CANNOT_RUN
 
 
-def _prepare(
-    command: Sequence[str],
-    given: list[tuple[str, int]],
-    cwd: str | None,
-    env: dict[str, str] | None,
-    stdin: str | None,
-) -> _job.Job:
-    variables = None if env is None else _job.encode_environment(env)
-    if cwd is not None and not os.path.isdir(cwd):
-        raise InvalidArgumentError(f"--cwd: {cwd!r} is not a directory")
-    job = _job.Job(_job.encode_command(command))
-    for name, amount in given:
-        job.set_limit(name, amount)
-    if cwd is not None:
-        job.set_directory(cwd)
-    if variables is not None:
-        job.set_environment(variables)
-    if stdin is not None:
-        try:
-            # Open until this process ends: the job needs it until it is started.
-            descriptor = os.open(stdin, os.O_RDONLY)
-        except OSError as error:
-            raise InvalidArgumentError(f"--stdin: cannot open {stdin!r}: {error.strerror}") from None
-        job.set_stream(c.MIMIR_STREAM_INPUT, c.MIMIR_MODE_DESCRIPTOR, descriptor)
-    return job
+def _opened(path: str) -> int:
+    """Open the command's input, until this process ends: the job needs it until it is started."""
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise InvalidArgumentError(f"--stdin: cannot open {path!r}: {error.strerror}") from None
 
 
 def _run(job: _job.Job, given: list[tuple[str, int]], *, live: bool) -> None:
@@ -122,6 +99,7 @@ def _summary(result: JobResult[Any]) -> dict[str, object]:
         "limits": {
             name: {"value": value, "enforcement": result.enforcement[name]} for name, value in result.limits.items()
         },
+        "confinement": {name: kept for name, kept in result.enforcement.items() if name not in result.limits},
     }
 
 
