@@ -15,10 +15,10 @@ TESTS = test-go test-abi test-python test-fork test-docs test-unified
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help build generate check test test-pure $(TESTS) lint stress fuzz bench demo clean
+.PHONY: help build generate check test test-pure $(TESTS) lint stress fuzz cross test-arm64 test-windows bench demo clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(PACKAGED) $(VENV) ## build the library in build/ and install the Python package in .venv/
 
@@ -37,6 +37,18 @@ $(VENV): python/pyproject.toml
 
 generate: ## write the C header, the C entry points and the Python bindings from the Go source
 	$(GO) run ./cbuild generate
+
+# The C compiler of PyPI's ziglang: it links for Linux, against an old glibc, and for macOS.
+ZIGLANG = ziglang==0.17.1
+ZIG_INSTALLED = build/zig/ziglang/zig
+
+$(ZIG_INSTALLED):
+	$(PY) -m pip install --quiet --disable-pip-version-check --target build/zig '$(ZIGLANG)'
+
+cross: $(ZIG_INSTALLED) ## build the library for every platform from this one (in build/cross/)
+	$(GO) run ./cbuild cross
+	@for library in build/cross/*/libmimir.so build/cross/*/libmimir.dylib build/cross/*/libmimir.dll; do \
+		$(GO) run ./cbuild check --library $$library || exit 1; done
 
 check: ## fail when generated files are stale, imports run the wrong way, or the library shows other symbols
 	$(GO) run ./cbuild check
@@ -65,6 +77,10 @@ test-fork: build ## run the tests of forked children (MIMIR_FORKS=1000)
 test-docs: build ## run the README's examples, the demo and the benchmark in their small modes
 	.venv/bin/pytest tests/readme tests/demo tests/bench
 
+test-windows: ## build the DLL and run the Windows tests under Wine (says what has to be installed)
+	$(GO) run ./cbuild cross windows-x86_64
+	GO=$(GO) PYTHON=$(PY) tests/windows/run.sh
+
 test-pure: ## vet and test what needs no C compiler, on any operating system
 	CGO_ENABLED=0 $(GO) vet ./core/... ./cbuild/...
 	CGO_ENABLED=0 $(GO) test ./core/... ./cbuild/...
@@ -75,6 +91,10 @@ lint: build ## check style: gofmt, staticcheck, ruff, mypy
 	.venv/bin/ruff check --config python/pyproject.toml $(PYTHON_TREES)
 	.venv/bin/ruff format --check --config python/pyproject.toml $(PYTHON_TREES)
 	.venv/bin/mypy --config-file python/pyproject.toml
+
+test-arm64: $(ZIG_INSTALLED) ## run the Go, C and Python tests of Linux arm64 under qemu's user emulation
+	$(GO) run ./cbuild cross linux-arm64
+	GO=$(GO) tests/arm64/run.sh
 
 test-unified: ## run jobs in control groups of version 2, in a machine of qemu's with Debian's kernel
 	tests/unified/run.sh
