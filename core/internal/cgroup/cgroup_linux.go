@@ -126,7 +126,7 @@ func (p *Parents) Has(c Controller) bool { return p.controlled[c] || p.split[c] 
 type Group struct {
 	unified string
 	split   map[Controller]string
-	// descriptors are open files by which a process enters: the directory in version 2, cgroup.procs in version 1.
+	// descriptors are open files by which a process enters: the directory in version 2, tasks in version 1.
 	unifiedFD int
 	splitFDs  []int
 }
@@ -179,7 +179,8 @@ func (g *Group) make(p *Parents, name string, unified bool) (err error) {
 			return err
 		}
 		made[dir] = true
-		fd, err := unix.Open(dir+"/cgroup.procs", writing, 0o644)
+		// A thread that moves itself by this file waits for nobody; by cgroup.procs it would wait for all CPUs.
+		fd, err := unix.Open(dir+"/tasks", writing, 0o644)
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ type Spec struct {
 	// NewNetwork gives the child a network of its own, with nothing in it.
 	NewNetwork bool
 	// Cgroup, if not negative, is a directory of a version 2 control group that the child starts in. Enter are open
-	// cgroup.procs files of version 1, which it enters before the program starts.
+	// tasks files of version 1, whose groups it enters before the program starts.
 	Cgroup int
 	Enter  []int
 }
