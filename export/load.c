@@ -66,7 +66,7 @@ struct mimir_memory mimir_load_memory(void) {
 /* What Go's runtime takes as it starts, at the least, beside the stacks of its threads: measured, and a third more. */
 #define ADDRESS_SPACE (UINT64_C(2100) << 20)
 #define DATA (UINT64_C(260) << 20)
-#define THREADS 12
+#define THREADS 16
 
 static int lacks(int resource, uint64_t used, uint64_t needed) {
     struct rlimit limit;

@@ -51,7 +51,8 @@ func warmUp() {
 	if runtime.GOMAXPROCS(0) > mostCPUs {
 		runtime.GOMAXPROCS(mostCPUs)
 	}
-	reserveThreads(runtime.GOMAXPROCS(0) + spareThreads)
+	reserveThreads(runtime.GOMAXPROCS(0) + spareThreads + fewestWatchers)
+	watchers.spared = fewestWatchers
 	debug.SetGCPercent(-1)
 	ballast = make([]byte, ballastBytes)
 	spare := make([]byte, spareBytes)

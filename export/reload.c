@@ -102,8 +102,8 @@ static void *load(void *unused) {
 }
 
 #define PATIENCE_MS 800
-static const char stuck[] = "the loader does not answer: another thread of the parent held its lock at the fork, or the machine "
-                            "is overloaded, and a later call finds the copy";
+static const char stuck[] = "the loader does not answer: the loader's lock was held by another thread of the parent at the fork, or "
+                            "the machine is overloaded, and a later call finds the copy";
 
 /* What the loader has answered. */
 static int32_t loaded(uint64_t *handle) {

@@ -19,19 +19,13 @@ var watchers struct {
 	living, spared int
 }
 
+// fewestWatchers is for how many jobs threads are set aside as the library is loaded.
 const fewestWatchers = 4
 
-// beforeOwnLimit takes what would be taken later of what the host is about to limit for itself: then it is counted as the
-// library's, and is there.
+// beforeOwnLimit takes what would be taken later of what the host is about to limit for itself.
 func beforeOwnLimit(limit core.Limit) {
 	if limit == core.LimitOpenFiles {
 		C.mimir_forked_prepare()
-		return
-	}
-	watchers.mu.Lock()
-	defer watchers.mu.Unlock()
-	if watchers.spared == 0 {
-		_ = spareWatchers()
 	}
 }
 
