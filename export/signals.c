@@ -30,17 +30,16 @@ static void block_all_but_faults(sigset_t *set) {
 
 /* Go leaves this signal, which the kernel does not use, unblocked in its threads, and programs do not use it. */
 #define QUIET SIGSTKFLT
-static volatile int all_quiet;
 
 void mimir_signals_block(void) {
     sigset_t set;
     block_all_but_faults(&set);
-    if (!all_quiet) sigdelset(&set, QUIET); /* mimir_signals_quiet is still to come */
+    sigdelset(&set, QUIET); /* mimir_signals_quiet is still to come */
     pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
 
 /* The threads of the runtime, as they are started. */
-#define MOST_THREADS 256
+#define MOST_THREADS 1024
 static pid_t threads[MOST_THREADS];
 static int started;
 
@@ -91,7 +90,9 @@ static void on_quiet(int sig, siginfo_t *info, void *context) {
     errno = error;
 }
 
+/* Called by one thread at a time. */
 void mimir_signals_quiet(void) {
+    static int known; /* how many of the threads have been told already */
     struct sigaction action, old;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_quiet;
@@ -99,7 +100,7 @@ void mimir_signals_quiet(void) {
     sigfillset(&action.sa_mask);
     if (sem_init(&quiet, 0, 0) != 0 || sigaction(QUIET, &action, &old) != 0) return;
     int told = 0, count = __atomic_load_n(&started, __ATOMIC_ACQUIRE);
-    for (int i = 0; i < count && i < MOST_THREADS; i++) {
+    for (int i = known; i < count && i < MOST_THREADS; i++) {
         pid_t tid;
         while ((tid = __atomic_load_n(&threads[i], __ATOMIC_ACQUIRE)) == 0) usleep(10);
         if (syscall(SYS_tgkill, getpid(), tid, QUIET) == 0) told++;
@@ -113,7 +114,7 @@ void mimir_signals_quiet(void) {
         }
     }
     sigaction(QUIET, &old, NULL);
-    all_quiet = 1;
+    known = count;
 }
 
 __thread char mimir_thread_entered;
@@ -133,5 +134,6 @@ void mimir_thread_enter(void) {
 #else
 
 void mimir_signals_block(void) {}
+void mimir_signals_quiet(void) {}
 
 #endif

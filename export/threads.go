@@ -56,6 +56,7 @@ func spareWatchers() error {
 	}
 	watchers.spared += more
 	reserveThreads(watchers.spared + spareThreads)
+	C.mimir_signals_quiet()
 	C.mimir_load_took_since(before)
 	return nil
 }
