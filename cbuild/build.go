@@ -17,6 +17,12 @@ type target struct {
 	soname       string   // the name that a program linked with the library asks for, and the first part of its ABI
 	link         []string // for the C linker: %[1]s is the soname, %[2]s the file with the visible symbols
 	environment  []string // for the Go command
+	// zig is the target as zig names it, with the least version of the C library or system; compiler is the C compiler of
+	// a target that is not built by zig.
+	zig, compiler string
+	// make builds the library in the work directory where Go's linker does not do it alone; beside are files that come with it.
+	make   func(root string, t target, options buildOptions, model *Model, work string, tools toolchain) error
+	beside []string
 }
 
 var elfLink = []string{
@@ -28,13 +34,29 @@ var elfLink = []string{
 	"-Wl,-Bsymbolic",  // a second copy in one process calls its own functions
 }
 
+var machoLink = []string{"-Wl,-install_name,%[1]s"}
+
+const (
+	oldestGlibc = "2.17"
+	oldestMacOS = "12.0"
+)
+
 // survivesLimits chooses the collector of Go that, once warmed up, maps no memory: the newer one does, and a host that has
 // reached its limit of memory would be ended by its next collection.
 var survivesLimits = []string{"GOEXPERIMENT=nogreenteagc"}
 
+// glibc 2.17 is that of manylinux2014; macOS 12 is the oldest that Go's runtime runs on.
 var targets = []target{
-	{goos: "linux", goarch: "amd64", library: "libmimir.so", soname: "libmimir.so.0", link: elfLink, environment: survivesLimits},
-	{goos: "linux", goarch: "arm64", library: "libmimir.so", soname: "libmimir.so.0", link: elfLink, environment: survivesLimits},
+	{goos: "linux", goarch: "amd64", library: "libmimir.so", soname: "libmimir.so.0", link: elfLink, environment: survivesLimits,
+		zig: "x86_64-linux-gnu." + oldestGlibc},
+	{goos: "linux", goarch: "arm64", library: "libmimir.so", soname: "libmimir.so.0", link: elfLink, environment: survivesLimits,
+		zig: "aarch64-linux-gnu." + oldestGlibc},
+	{goos: "darwin", goarch: "arm64", library: "libmimir.dylib", soname: "@rpath/libmimir.dylib", link: machoLink, make: makeDylib,
+		zig: "aarch64-macos." + oldestMacOS},
+	{goos: "darwin", goarch: "amd64", library: "libmimir.dylib", soname: "@rpath/libmimir.dylib", link: machoLink, make: makeDylib,
+		zig: "x86_64-macos." + oldestMacOS},
+	{goos: "windows", goarch: "amd64", library: "libmimir.dll", soname: "libmimir.dll", compiler: "x86_64-w64-mingw32-gcc",
+		make: linkDLL, beside: besideDLL},
 }
 
 // The Go runtime is a guest in another program's process: it sends itself no SIGURG to preempt goroutines, which a host's
@@ -71,6 +93,10 @@ func build(root string, options buildOptions) error {
 	if err != nil {
 		return err
 	}
+	return buildTarget(root, t, options, toolchain{cc: hostCompiler()})
+}
+
+func buildTarget(root string, t target, options buildOptions, tools toolchain) error {
 	model, err := Parse(root)
 	if err != nil {
 		return err
@@ -88,23 +114,18 @@ func build(root string, options buildOptions) error {
 	}
 	defer os.RemoveAll(work)
 
-	symbols := filepath.Join(work, "libmimir.map")
-	if err := os.WriteFile(symbols, versionScript(model), 0o644); err != nil {
+	if err := link(root, work, t, model, options, tools); err != nil {
 		return err
 	}
-	library := filepath.Join(work, t.library)
-	// The header that cgo writes beside the library stays in the work directory: include/libmimir.h is the interface.
-	if err := goBuild(root, t, options, symbols, library); err != nil {
-		return err
+	for _, file := range append([]string{t.library}, t.beside...) {
+		if err := os.Rename(filepath.Join(work, file), filepath.Join(out, file)); err != nil {
+			return err
+		}
 	}
-	if err := checkLibrary(library, model, t.soname); err != nil {
-		return err
-	}
-	if err := os.Rename(library, filepath.Join(out, t.library)); err != nil {
-		return err
-	}
-	if err := replaceLink(t.library, filepath.Join(out, t.soname)); err != nil {
-		return err
+	if t.goos == "linux" {
+		if err := replaceLink(t.library, filepath.Join(out, t.soname)); err != nil {
+			return err
+		}
 	}
 	headerText, err := os.ReadFile(filepath.Join(root, "include/libmimir.h"))
 	if err != nil {
@@ -128,9 +149,38 @@ func build(root string, options buildOptions) error {
 	return nil
 }
 
-func goBuild(root string, t target, options buildOptions, symbols, library string) error {
-	link := fmt.Sprintf(strings.Join(t.link, " "), t.soname, symbols)
-	ldflags := "-s -w -X runtime.godebugDefault=" + runtimeSettings + " -extldflags '" + link + "'"
+// link builds the library in the work directory and checks it. The header that cgo writes beside it stays there:
+// include/libmimir.h is the interface.
+func link(root, work string, t target, model *Model, options buildOptions, tools toolchain) error {
+	make := t.make
+	if make == nil {
+		make = makeShared
+	}
+	if err := make(root, t, options, model, work, tools); err != nil {
+		return err
+	}
+	library := filepath.Join(work, t.library)
+	if err := os.Chmod(library, 0o755); err != nil {
+		return err
+	}
+	return checkLibrary(library, model)
+}
+
+// makeShared lets Go's linker make the library.
+func makeShared(root string, t target, options buildOptions, model *Model, work string, tools toolchain) error {
+	symbols := filepath.Join(work, "libmimir.map")
+	if err := os.WriteFile(symbols, versionScript(model), 0o644); err != nil {
+		return err
+	}
+	return goBuild(root, t, options, symbols, filepath.Join(work, t.library), tools)
+}
+
+func goBuild(root string, t target, options buildOptions, symbols, library string, tools toolchain) error {
+	extldflags := fmt.Sprintf(strings.Join(t.link, " ")+"%[3]s", t.soname, symbols, strings.Join(append([]string{""}, tools.extra...), " "))
+	ldflags := "-s -w -X runtime.godebugDefault=" + runtimeSettings + " -extldflags '" + extldflags + "'"
+	if tools.extld != "" {
+		ldflags += " -extld '" + tools.extld + "'"
+	}
 	arguments := []string{"build", "-buildmode=c-shared", "-trimpath", "-ldflags", ldflags, "-o", library}
 	if options.race {
 		arguments = append(arguments, "-race")
@@ -138,9 +188,20 @@ func goBuild(root string, t target, options buildOptions, symbols, library strin
 	command := exec.Command("go", append(arguments, "./export")...)
 	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=1", "GOOS="+t.goos, "GOARCH="+t.goarch)
+	if tools.cc != hostCompiler() {
+		command.Env = append(command.Env, "CC="+tools.cc)
+	}
 	command.Env = append(command.Env, t.environment...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	return command.Run()
+}
+
+// hostCompiler is the C compiler that the Go command uses for this machine.
+func hostCompiler() string {
+	if cc := os.Getenv("CC"); cc != "" {
+		return cc
+	}
+	return "cc"
 }
 
 // versionScript lists the functions of the header for the linker: nothing else is visible.

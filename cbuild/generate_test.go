@@ -39,11 +39,13 @@ func TestEveryEntryPointAsksTheGateFirst(t *testing.T) {
 #ifndef _WIN32
     if (FORKED) return mimir_forked_thing_get(pid, thing);
 #endif
+    mimir_enter();
     return mimirgo_thing_get(pid, thing);
 }
 `,
 		`    if (FORKED) return mimir_gate_refuse("mimir_thing_name");
 #endif
+    mimir_enter();
     return mimirgo_thing_name((char *)path, (char **)list, (void *)data, buffer, length);
 `)
 	wantAll(t, texts["export/forked_gen.h"], "int32_t mimir_forked_thing_get(int64_t pid, mimir_thing *thing);\n")

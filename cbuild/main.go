@@ -22,11 +22,15 @@ const usage = `usage: go run ./cbuild COMMAND
   check [--library FILE]    fail when one of them is stale, an import runs the wrong way,
                             or FILE shows other symbols than the header
   build [--out DIR] [--race]  build the shared library (in build/)
+  cross [--out DIR] [TARGET...]  build it for every platform, or those named (in build/cross/)
   layout                    print a C program that prints the layout of every struct`
 
 func run(arguments []string) error {
 	if len(arguments) == 0 {
 		return errors.New(usage)
+	}
+	if arguments[0] == "link-macho" { // Go's linker calls it, from a directory of its own
+		return runLinkMacho(arguments[1:])
 	}
 	root, err := findRoot()
 	if err != nil {
@@ -52,6 +56,12 @@ func run(arguments []string) error {
 			return err
 		}
 		return build(root, buildOptions{*out, *race})
+	case "cross":
+		out := flags.String("out", filepath.Join(root, "build/cross"), "directory that receives the libraries")
+		if err := flags.Parse(arguments[1:]); err != nil {
+			return err
+		}
+		return cross(root, *out, flags.Args())
 	case "layout":
 		if err := noMore(flags, arguments); err != nil {
 			return err
@@ -96,11 +106,7 @@ func check(root, library string) error {
 		if err != nil {
 			return err
 		}
-		t, err := hostTarget()
-		if err != nil {
-			return err
-		}
-		if err := checkLibrary(library, model, t.soname); err != nil {
+		if err := checkLibrary(library, model); err != nil {
 			faults = append(faults, err.Error())
 		}
 	}

@@ -49,6 +49,12 @@
  * THREADS. Every function may be called from any thread at any time; calls on one handle are put
  * in order. No function calls back into the program.
  *
+ * WINDOWS. The library's runtime starts in a thread of its own once LoadLibrary has returned;
+ * the first call of a mimir_* function waits for it, so that the host need not. No mimir_*
+ * function may be called from a DllMain. The library stays loaded: FreeLibrary does nothing.
+ * Descriptors are HANDLEs, and a process group is a job object, of which the id is its leader's
+ * process id.
+ *
  * AFTER FORK. In a forked child of a process that has loaded the library, functions marked
  * "After fork: works" run as plain C on async-signal-safe calls: they can stand between fork and
  * exec. All others answer MIMIR_EFORKED at once, and never hang. A child that executes a program
@@ -275,17 +281,18 @@ MIMIR_API int32_t mimir_system_text(int32_t item, char *buffer, uint64_t length,
  * description. */
 enum mimir_limit {
     /* Memory in bytes: private writable memory (RLIMIT_DATA) on Linux for a running process,
-     * resident memory for a job. */
+     * resident memory for a job. Windows: commit, of each process for a running process, of all
+     * together for a job. */
     MIMIR_LIMIT_MEMORY = 1,
     /* Virtual address space in bytes (RLIMIT_AS). */
     MIMIR_LIMIT_ADDRESS_SPACE = 2,
     /* CPU time in nanoseconds. RLIMIT_CPU, which keeps it for one process, counts whole seconds:
-     * the limit is rounded up to the next. */
+     * the limit is rounded up to the next. Windows: time in user mode for a running process. */
     MIMIR_LIMIT_CPU_TIME = 3,
     /* Elapsed time in nanoseconds. Jobs only. */
     MIMIR_LIMIT_WALL_TIME = 4,
     /* A number of processes: of the user, threads included, for a running process
-     * (RLIMIT_NPROC); of the job's tree for a job. */
+     * (RLIMIT_NPROC); of the job's tree for a job. Windows: of the process and what it starts. */
     MIMIR_LIMIT_PROCESSES = 5,
     /* A number of open descriptors of one process (RLIMIT_NOFILE). */
     MIMIR_LIMIT_OPEN_FILES = 6,
@@ -295,7 +302,7 @@ enum mimir_limit {
      * only. */
     MIMIR_LIMIT_OUTPUT = 8,
     /* How much CPU may be used at a time, in thousandths of one CPU: 1500 is one and a half.
-     * Jobs only. */
+     * Jobs only, but on Windows, where a running process can have it with what it starts. */
     MIMIR_LIMIT_CPU_RATE = 9
 };
 
@@ -391,22 +398,26 @@ typedef struct mimir_usage {
     uint32_t size;
     /* Says which of the readings below were made, a sum of MIMIR_USAGE_* bits. */
     uint32_t fields;
-    /* Physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size. */
+    /* Physical memory in use now. Linux: /proc/<pid>/statm field 2, times the page size. macOS:
+     * pti_resident_size of PROC_PIDTASKINFO. */
     uint64_t resident_bytes;
     /* The most physical memory that was in use at once. Linux: ru_maxrss for the caller, VmHWM
-     * of /proc/<pid>/status for another process. macOS: ru_maxrss. Windows: PeakWorkingSetSize. */
+     * of /proc/<pid>/status for another process. macOS: ru_maxrss for the caller,
+     * ri_lifetime_max_phys_footprint of proc_pid_rusage for another process. Windows:
+     * PeakWorkingSetSize. */
     uint64_t peak_resident_bytes;
-    /* The mapped address space. Linux: /proc/<pid>/statm field 1, times the page size. */
+    /* The mapped address space. Linux: /proc/<pid>/statm field 1, times the page size. Windows:
+     * VirtualSize, with what is only reserved, which can be terabytes. */
     uint64_t virtual_bytes;
     /* CPU time spent in user mode, in nanoseconds. getrusage for the caller; Linux: field 14 of
      * /proc/<pid>/stat for another process, in steps of a clock tick (10 ms). */
     uint64_t user_time_ns;
     /* CPU time spent in the kernel, in nanoseconds, from the same source (field 15). */
     uint64_t system_time_ns;
-    /* The number of threads. Linux: field 20 of /proc/<pid>/stat. */
+    /* The number of threads. Linux: field 20 of /proc/<pid>/stat. macOS: pti_threadnum. */
     uint32_t threads;
-    /* The number of open descriptors. Linux: entries of /proc/<pid>/fd. Windows:
-     * GetProcessHandleCount. */
+    /* The number of open descriptors. Linux: entries of /proc/<pid>/fd. macOS: PROC_PIDLISTFDS.
+     * Windows: GetProcessHandleCount. */
     uint32_t descriptors;
 } mimir_usage;
 
@@ -536,10 +547,10 @@ enum mimir_option {
      * it. Linux, where the kernel lets the user make network namespaces. */
     MIMIR_OPTION_NO_NETWORK = 4,
     /* A time in nanoseconds: a job that is ended for its CPU time or wall time, or killed, gets
-     * SIGTERM first, and SIGKILL that much later. */
+     * SIGTERM first, and SIGKILL that much later. Windows: CTRL_BREAK, and the end. */
     MIMIR_OPTION_GRACE = 5,
-    /* A descriptor above 2 that the command gets under its own number. It can be given
-     * repeatedly. */
+    /* A descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It
+     * can be given repeatedly. */
     MIMIR_OPTION_KEEP_DESCRIPTOR = 6
 };
 
@@ -561,7 +572,8 @@ enum mimir_mode {
     MIMIR_MODE_NULL = 1,
     /* Keeps what the command writes for mimir_job_read. Output and error only. */
     MIMIR_MODE_CAPTURE = 2,
-    /* Leads to a descriptor of the caller. */
+    /* Leads to a descriptor of the caller. Windows: to a HANDLE, of which it is the number; 0, 1
+     * and 2 are the standard handles. */
     MIMIR_MODE_DESCRIPTOR = 3,
     /* Leads to where the command's standard output leads. Error only. */
     MIMIR_MODE_OUTPUT = 4
@@ -600,7 +612,8 @@ typedef struct mimir_verdict {
     int32_t reason;
     /* What the command returned; -1 when a signal ended it. */
     int32_t exit_code;
-    /* The signal that ended the command, 0 when it returned. */
+    /* The signal that ended the command, 0 when it returned. Windows: 9 or 15 when the library
+     * ended it so. */
     int32_t signal;
     /* user_time_ns and system_time_ns are the CPU time of the command and of the descendants
      * that it waited for (wait4), in nanoseconds. */
@@ -611,7 +624,8 @@ typedef struct mimir_verdict {
      * monotonic clock. */
     uint64_t wall_time_ns;
     /* The most resident memory in use at once: ru_maxrss of wait4 where that is the command's
-     * own, else the highest sample (peak_is_sampled). */
+     * own, else the highest sample (peak_is_sampled). Windows: the most commit of all processes
+     * together (PeakJobMemoryUsed), or the highest sample of resident memory where that is more. */
     uint64_t peak_memory_bytes;
     /* How much it wrote to captured or counted standard output and error. */
     uint64_t output_bytes;

@@ -46,7 +46,8 @@ var chores = map[string]func(args []string){
 		fmt.Printf("%s\n%s\n%d", dir, os.Getenv("A"), len(os.Environ()))
 	},
 	"spin": func([]string) {
-		for {
+		for turns := 0; ; turns++ {
+			_ = turns
 		}
 	},
 	"fill": func(args []string) {

@@ -9,6 +9,7 @@
  * With "forked" before these it runs in a forked child. FUZZ_INPUT names a file that holds the input in use, for who finds
  * the program dead. LLVMFuzzerTestOneInput is there for libFuzzer, with the library's path in FUZZ_LIBRARY. */
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "calls.h"
 
@@ -442,6 +443,7 @@ static void begin(const char *path) {
     if ((gone = fork()) == 0) _exit(0);
     await_child(gone, 10);
     if ((helper = fork()) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         setpgid(0, 0);
         for (int fd = 0; fd < 64; fd++) close(fd);
         for (;;) pause();

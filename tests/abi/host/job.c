@@ -505,6 +505,26 @@ static void a_command_that_cannot_start_says_why(void) {
     unlink(file);
 }
 
+static void options_are_those_of_the_command(void) {
+    uint64_t job = shell("umask");
+    uint32_t group = 0;
+    const char *directories[] = {"/tmp"};
+    int32_t status;
+    WORKS(mimir_job_set_option(job, MIMIR_OPTION_UMASK, 027));
+    FAILS(MIMIR_EINVAL, mimir_job_set_option(job, MIMIR_OPTION_UMASK, 01000));
+    FAILS(MIMIR_EINVAL, mimir_job_set_option(job, 99, 1));
+    FAILS(MIMIR_EINVAL, mimir_job_set_user(job, 0, 0, NULL, 1));
+    FAILS(MIMIR_EINVAL, mimir_job_set_writable(job, NULL, 1));
+    run(job);
+    CHECK(strcmp(captured(job, MIMIR_STREAM_OUTPUT), "0027\n") == 0);
+    WORKS(mimir_job_close(job));
+    job = shell("true");
+    WORKS(mimir_job_set_user(job, (uint32_t)getuid(), (uint32_t)getgid(), &group, 0));
+    status = mimir_job_set_writable(job, directories, 1);
+    CHECK(status == MIMIR_OK || status == MIMIR_ENOTSUP);
+    WORKS(mimir_job_close(job));
+}
+
 static void many_jobs_leave_nothing_open(void) {
     mimir_usage before, after;
     unsigned i;
@@ -542,6 +562,7 @@ const check_case job_cases[] = {
     {"what does not fit the state of a job is refused", what_does_not_fit_the_state_of_a_job_is_refused},
     {"impossible jobs are refused", impossible_jobs_are_refused},
     {"a command that cannot start says why", a_command_that_cannot_start_says_why},
+    {"options are those of the command", options_are_those_of_the_command},
     {"many jobs leave nothing open", many_jobs_leave_nothing_open},
 };
 const unsigned job_count = COUNT(job_cases);

@@ -57,10 +57,32 @@ static void a_signal_gets_its_default_and_is_unblocked(void) {
     FAILS(MIMIR_EINVAL, mimir_signal_reset(INT32_MIN));
 }
 
+static void the_children_of_a_process_are_listed_and_its_tree_is_ended(void) {
+    pid_t first = host_sleeper(), second = host_sleeper();
+    int64_t children[64];
+    uint64_t count = 0, i, found = 0;
+    int status = 0;
+    WORKS(mimir_process_children(0, 0, children, COUNT(children), &count));
+    for (i = 0; i < count && i < COUNT(children); i++)
+        if (children[i] == first || children[i] == second) found++;
+    CHECK(found == 2);
+    FAILS(MIMIR_ESRCH, mimir_process_children(host_gone(), 1, children, COUNT(children), &count));
+    FAILS(MIMIR_EINVAL, mimir_process_children(-1, 1, children, COUNT(children), &count));
+    WORKS(mimir_process_kill_tree(first));
+    CHECK(waitpid(first, &status, 0) == first && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    CHECK(host_runs(second));
+    host_reap(second);
+    FAILS(MIMIR_EINVAL, mimir_process_kill_tree(0));
+    FAILS(MIMIR_EINVAL, mimir_process_kill_tree(getpid()));
+    FAILS(MIMIR_ESRCH, mimir_process_kill_tree(host_gone()));
+}
+
 const check_case process_cases[] = {
     {"the caller becomes the leader of its group, once", the_caller_becomes_the_leader_of_its_group_once},
     {"a signal reaches every process of a group", a_signal_reaches_every_process_of_a_group},
     {"impossible groups and signals are refused", impossible_groups_and_signals_are_refused},
     {"a signal gets its default disposition and is unblocked", a_signal_gets_its_default_and_is_unblocked},
+    {"the children of a process are listed, and its tree is ended",
+     the_children_of_a_process_are_listed_and_its_tree_is_ended},
 };
 const unsigned process_count = COUNT(process_cases);
