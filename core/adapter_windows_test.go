@@ -1,6 +1,8 @@
 package core
 
 import (
+	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -31,14 +33,18 @@ func inChild(t *testing.T) bool {
 	return false
 }
 
-// sleeper is a process that sleeps until the test ends.
+// sleeper is a process that sleeps until the test ends. It runs when this returns: Wine loses one that is ended as it starts.
 func sleeper(t *testing.T) int64 {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self, "-test.run", "^TestSleeper$")
 	c.Env = append(os.Environ(), "MIMIR_CHILD=sleep")
+	output, err := c.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, c.Start())
+	_, err = output.Read(make([]byte, 1))
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait()
@@ -50,6 +56,7 @@ func TestSleeper(t *testing.T) {
 	if os.Getenv("MIMIR_CHILD") != "sleep" {
 		t.Skip("is what other tests start")
 	}
+	fmt.Println("ready")
 	time.Sleep(time.Hour)
 }
 
@@ -201,6 +208,7 @@ func TestGroupLeader(t *testing.T) {
 	_, err := native.CreateGroup()
 	require.NoError(t, err)
 	_ = sleeper(t)
+	fmt.Println("leads")
 	time.Sleep(time.Hour)
 }
 
@@ -209,6 +217,8 @@ func TestKillingAGroupEndsItsLeaderAndWhatThatHasStarted(t *testing.T) {
 	require.NoError(t, err)
 	leader := exec.Command(self, "-test.run", "^TestGroupLeader$")
 	leader.Env = append(os.Environ(), "MIMIR_CHILD=leader")
+	output, err := leader.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, leader.Start())
 	pid := int64(leader.Process.Pid)
 	var children []int64
@@ -216,6 +226,9 @@ func TestKillingAGroupEndsItsLeaderAndWhatThatHasStarted(t *testing.T) {
 		children, err = native.Descendants(pid, true)
 		return err == nil && len(children) == 1
 	}, time.Minute, time.Millisecond)
+	line, err := bufio.NewReader(output).ReadString('\n') // its sleeper runs
+	require.NoError(t, err)
+	require.Contains(t, line, "leads")
 	require.NoError(t, native.KillGroup(pid, 9))
 	_ = leader.Wait()
 	assert.Equal(t, 137, leader.ProcessState.ExitCode())

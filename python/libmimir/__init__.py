@@ -26,7 +26,7 @@ from __future__ import annotations
 # The library is loaded here and now: it has to be there before the process forks to work in the child.
 from . import _library as _library
 from ._bindings import VERSION as _VERSION
-from ._group import create_process_group, killpg, reset_signals, setpgrp
+from ._group import create_process_group, getpgid, killpg, reset_signals, setpgrp
 from .errors import (
     BadHandleError,
     BufferTooShortError,
@@ -165,6 +165,7 @@ __all__ = [
     "ProcessUsage",
     "create_process_group",
     "get_limit",
+    "getpgid",
     "killpg",
     "limits",
     "reset_signals",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 from operator import index
 
 from . import _library
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, NoSuchProcessError, NotSupportedError, PermissionDeniedError
 
 
 def create_process_group() -> int:
@@ -33,6 +35,21 @@ def killpg(pgid: int, signal: int) -> None:
     `InvalidArgumentError` for a group below 1 or what is no signal; `NotSupportedError` where there are no groups.
     """
     _library.call("mimir_group_kill", int_within(pgid, "pgid", 63), int_within(signal, "signal", 31))
+
+
+def getpgid(pid: int) -> int:
+    """Give the process group of a process, 0 for this one, as ``os.getpgid()`` does.
+
+    Raises: `NoSuchProcessError`; `PermissionDeniedError`; `NotSupportedError` on Windows, where no process tells.
+    """
+    if sys.platform == "win32":
+        raise NotSupportedError("getpgid: a process does not tell its job object on Windows")
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError as error:
+        raise NoSuchProcessError(f"getpgid: there is no process {pid}", os_code=error.errno or 0, step="getpgid") from None
+    except PermissionError as error:
+        raise PermissionDeniedError(f"getpgid: {error.strerror}", os_code=error.errno or 0, step="getpgid") from None
 
 
 def reset_signals(*signals: int) -> None:

@@ -227,3 +227,11 @@ def test_without_the_standard_module_the_librarys_takes_its_place() -> None:
 
 def test_the_package_names_it() -> None:
     assert libmimir.resource.getrlimit is standard.getrlimit
+
+
+def test_a_process_group_is_that_of_os() -> None:
+    assert libmimir.getpgid(0) == os.getpgid(0)
+    assert libmimir.getpgid(os.getppid()) == os.getpgid(os.getppid())
+    with pytest.raises(libmimir.NoSuchProcessError) as caught:
+        libmimir.getpgid(2147483646)
+    assert caught.value.step == "getpgid"

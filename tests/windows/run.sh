@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests of Windows under Wine: the Go tests of every package, the C and C++ programs, the Python package. Installs
-# nothing on the machine, and says what is missing. Run by `make test-windows`, which has built the DLL.
+# Runs the tests of Windows under Wine, or on Windows from its bash: the Go tests of every package, the C and C++ programs, the
+# Python package. Installs nothing on the machine, and says what is missing. Run by `make test-windows`, which has built the DLL.
 #
 # Wine takes the limits of job objects and neither keeps nor reports them, counts no handles, and gives one process's CPU time
 # for another's: such tests skip themselves there, and are run on Windows by continuous integration.
@@ -19,9 +19,12 @@ failed=0
 
 # --- what is needed
 
-wine=
+case $(uname -s) in
+MINGW* | MSYS* | CYGWIN*) native=yes wine=env ;;
+*) native='' wine='' ;;
+esac
 for candidate in wine64 /usr/lib/wine/wine64 wine; do
-    if command -v "$candidate" >/dev/null; then wine=$candidate && break; fi
+    if [ -z "$wine" ] && command -v "$candidate" >/dev/null; then wine=$candidate; fi
 done
 missing=
 [ -n "$wine" ] || missing="$missing wine64"
@@ -44,14 +47,26 @@ WINEDEBUG=${WINEDEBUG:--all}
 WINEDLLOVERRIDES="mscoree=;mshtml="
 export WINEPREFIX WINEDEBUG WINEDLLOVERRIDES
 system32=$WINEPREFIX/drive_c/windows/system32
-if [ ! -d "$system32" ]; then
+if [ -z "$native" ] && [ ! -d "$system32" ]; then
     timeout 300 "$wine" wineboot --init </dev/null >$out/wineboot 2>&1
     timeout 60 "$wine" winecfg -v win10 </dev/null >>$out/wineboot 2>&1
 fi
 # Go asks this library for random numbers; Wine has it from version 9 on.
-if [ ! -f "$system32/bcryptprimitives.dll" ]; then
+if [ -z "$native" ] && [ ! -f "$system32/bcryptprimitives.dll" ]; then
     $CC -shared -O2 -o "$system32/bcryptprimitives.dll" tests/windows/processprng.c -ladvapi32
 fi
+
+# Wine 8 leaves a process behind that was ended as it started: it waits for itself, and is ended here, known by its WINEPREFIX.
+end_leftovers() {
+    for environment in /proc/[0-9]*/environ; do
+        process=${environment%/environ}
+        if tr '\0' '\n' <"$environment" 2>/dev/null | grep -qx "WINEPREFIX=$WINEPREFIX" &&
+            tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qi '\.exe\|wineserver'; then
+            kill -9 "${process#/proc/}" 2>/dev/null || true
+        fi
+    done
+}
+[ -n "$native" ] || trap end_leftovers EXIT
 
 # case_ SENTENCE COMMAND...: runs the command and counts it; what it prints is shown when it fails.
 case_() {
@@ -72,6 +87,8 @@ case_() {
 # Go removes directories in a way that Wine 8 answers with an error that Go does not expect: its own copy for the tests expects it.
 removal=src/internal/syscall/windows/at_windows.go
 root=$($GO env GOROOT)
+overlay=
+if [ -z "$native" ]; then overlay="-overlay $out/overlay.json"; fi
 sed 's|STATUS_INVALID_PARAMETER, // the operating|STATUS_INVALID_PARAMETER, NTStatus(0xC0000002), // the operating|' \
     "$root/$removal" >$out/at_windows.go
 printf '{"Replace": {"%s": "%s"}}\n' "$root/$removal" "$PWD/$out/at_windows.go" >$out/overlay.json
@@ -79,7 +96,8 @@ printf '{"Replace": {"%s": "%s"}}\n' "$root/$removal" "$PWD/$out/at_windows.go" 
 go_test() {
     (
         binary=$PWD/$out/$(echo "$1" | tr / -).exe
-        GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $GO test -c -overlay $out/overlay.json -o "$binary" "./$1"
+        # shellcheck disable=SC2086
+        GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $GO test -c $overlay -o "$binary" "./$1"
         cd "$1"
         # The test that is left out runs a compiler of this machine's.
         timeout 580 "$wine" "$binary" -test.v -test.timeout 9m -test.skip '^TestTheAnswersAreLaidOutAsTheSDKLaysThemOut$'
@@ -90,9 +108,9 @@ skipped() {
     grep '^--- SKIP' $out/output | sed 's/^--- SKIP: \([A-Za-z0-9_]*\).*/     skipped: \1/' || true
 }
 
-packages=$(GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $GO list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./core/...)
-for directory in $packages; do
-    package=${directory#"$PWD"/}
+packages=$(GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $GO list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./core/...)
+for path in $packages; do
+    package=${path#libmimir/}
     case_ "go test ./$package" go_test "$package"
     skipped
 done
@@ -137,15 +155,23 @@ fetch_python() {
             --python-version 3.13 --only-binary :all: pytest hypothesis &&
         rm -rf $python.new/download && mv $python.new $python
 }
-if fetch_python >$out/python 2>&1; then
-    PYTHONPATH="Z:$(echo "$PWD/python;Z:$PWD/$python/packages" | tr / '\\')"
-    LIBMIMIR_LIBRARY="Z:$(echo "$PWD/$out/libmimir.dll" | tr / '\\')"
+# find_python: a Python to test with, and the path of a file as it names it.
+if [ -n "$native" ]; then
+    find_python() { interpreter=$PYTHON && $PYTHON -m pip install --quiet --target $python/packages pytest hypothesis; }
+    named() { cygpath -w "$1"; }
+else
+    find_python() { interpreter=$python/python.exe && fetch_python; }
+    named() { echo "Z:$1" | tr / '\\'; }
+fi
+if find_python >$out/python 2>&1; then
+    PYTHONPATH="$(named "$PWD/python");$(named "$PWD/$python/packages")"
+    LIBMIMIR_LIBRARY=$(named "$PWD/$out/libmimir.dll")
     PYTHONDONTWRITEBYTECODE=1
     export PYTHONPATH LIBMIMIR_LIBRARY PYTHONDONTWRITEBYTECODE
     python_tests() { # by a pipe: Wine gives Python a file of Unix's as an invalid handle
         {
-            timeout 550 "$wine" $python/python.exe -m pytest -p no:cacheprovider -q -k "$others" tests/windows $portable || echo "$?" >$out/code
-        } 2>&1 | cat
+            timeout 550 "$wine" $interpreter -m pytest -p no:cacheprovider -q -k "$others" tests/windows $portable || echo "$?" >$out/code
+        } 2>&1 | timeout 570 cat
         test ! -s $out/code
     }
     rm -f $out/code

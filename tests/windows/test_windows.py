@@ -128,3 +128,8 @@ def test_the_resource_module_is_there() -> None:
 def test_many_commands_end() -> None:
     for number in range(30):
         assert libmimir.run(["cmd", "/c", f"exit {number}"]).returncode == number
+
+
+def test_a_process_does_not_tell_its_group() -> None:
+    with pytest.raises(libmimir.NotSupportedError):
+        libmimir.getpgid(0)
