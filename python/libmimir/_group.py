@@ -47,7 +47,9 @@ def getpgid(pid: int) -> int:
     try:
         return os.getpgid(pid)
     except ProcessLookupError as error:
-        raise NoSuchProcessError(f"getpgid: there is no process {pid}", os_code=error.errno or 0, step="getpgid") from None
+        raise NoSuchProcessError(
+            f"getpgid: there is no process {pid}", os_code=error.errno or 0, step="getpgid"
+        ) from None
     except PermissionError as error:
         raise PermissionDeniedError(f"getpgid: {error.strerror}", os_code=error.errno or 0, step="getpgid") from None
 

@@ -272,6 +272,10 @@ def test_what_is_no_group_or_no_signal_is_refused(group: int, number: int) -> No
         libmimir.killpg(group, number)
 
 
+# 32 and 33, which the C library keeps: what it starts by posix_spawn, as make does, has them ignored.
+LIBC_SIGNALS = 3 << 31
+
+
 @linux_only
 def test_signals_are_reset_and_unblocked_in_a_preexec_fn() -> None:
     def child() -> None:
@@ -287,7 +291,7 @@ def test_signals_are_reset_and_unblocked_in_a_preexec_fn() -> None:
         check=True,
         restore_signals=False,
     )
-    assert {int(line.split(":")[1], 16) for line in done.stdout.splitlines()} == {0}
+    assert {int(line.split(":")[1], 16) & ~LIBC_SIGNALS for line in done.stdout.splitlines()} == {0}
 
 
 @linux_only
@@ -300,7 +304,7 @@ def test_one_signal_is_reset_alone() -> None:
     done = subprocess.run(
         ["grep", "SigIgn", "/proc/self/status"], preexec_fn=child, capture_output=True, text=True, check=True
     )
-    assert int(done.stdout.split(":")[1], 16) == 1 << (signal.SIGUSR1 - 1)
+    assert int(done.stdout.split(":")[1], 16) & ~LIBC_SIGNALS == 1 << (signal.SIGUSR1 - 1)
 
 
 @unix_only

@@ -60,8 +60,8 @@ fi
 end_leftovers() {
     for environment in /proc/[0-9]*/environ; do
         process=${environment%/environ}
-        if tr '\0' '\n' <"$environment" 2>/dev/null | grep -qx "WINEPREFIX=$WINEPREFIX" &&
-            tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qi '\.exe\|wineserver'; then
+        if grep -qzx "WINEPREFIX=$WINEPREFIX" "$environment" 2>/dev/null &&
+            grep -qi '\.exe\|wineserver' "$process/cmdline" 2>/dev/null; then
             kill -9 "${process#/proc/}" 2>/dev/null || true
         fi
     done
