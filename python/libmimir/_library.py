@@ -130,6 +130,13 @@ def renew(refusing: Functions) -> Functions:
         return _current
 
 
+def _finish_imports() -> None:
+    """Before a fork, wait for what another thread is importing of the package: its lock would stay in the child."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("libmimir.") and getattr(getattr(module, "__spec__", None), "_initializing", False):
+            __import__(name)
+
+
 def _forget_threads() -> None:
     """In a forked child, where a thread of the parent may have held the lock at the fork and is no more."""
     global _renewing
@@ -189,5 +196,5 @@ def failure(functions: Functions, status: int) -> errors.MimirError:
 
 _renewing = allocate_lock()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+    os.register_at_fork(before=_finish_imports, after_in_child=_forget_threads)
 _current = Functions(_find())

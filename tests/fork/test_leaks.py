@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import support
@@ -70,7 +71,7 @@ def test_thread_sanitizer_finds_nothing_in_the_c_side(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["stale", "close-while-waiting"])
-def test_valgrind_finds_no_error_in_the_c_side(what: str) -> None:
+def test_valgrind_finds_no_error_in_the_c_side(what: str, tmp_path: Path) -> None:
     if not shutil.which("valgrind"):
         pytest.skip("valgrind is not installed")
     if not shutil.which("go"):
@@ -83,7 +84,19 @@ def test_valgrind_finds_no_error_in_the_c_side(what: str) -> None:
     done = subprocess.run(command, cwd=support.ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     command = [
-        "valgrind", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", "--num-callers=20",
+        "valgrind", "--leak-check=full", "--num-callers=20", "--xml=yes", f"--xml-file={tmp_path / 'errors.xml'}",
         f"--suppressions={support.HERE / 'valgrind.supp'}", str(support.program("leak")), str(library), what, "5",
     ]  # fmt: skip
     support.finish(command, 180, dict(os.environ))
+    report = ElementTree.parse(tmp_path / "errors.xml")  # noqa: S314 - valgrind's own
+    errors = [error for error in report.iter("error") if not _is_go_s(error)]
+    assert errors == [], "\n".join(ElementTree.tostring(error, "unicode") for error in errors)
+
+
+def _is_go_s(error: ElementTree.Element) -> bool:
+    """Whether the topmost frame is Go's, whose stacks memcheck does not know, or memory is merely not freed."""
+    kind = error.findtext("kind", "")
+    if kind.startswith("Leak_"):
+        return kind != "Leak_DefinitelyLost"
+    function = error.findtext("stack/frame/fn", "")
+    return "." in function or function.startswith("_cgoexp_")

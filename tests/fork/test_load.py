@@ -65,7 +65,11 @@ def test_50_collections_of_garbage_later_the_host_is_still_as_it_was(seen: dict[
 
 def test_a_program_started_after_loading_inherits_what_one_started_before_did(seen: dict[str, list[str]]) -> None:
     assert "limit 7: 256 " in "\n".join(seen["child-before"])
-    assert seen["child-after"] == seen["child-before"]
+    # 33 is the C library's own, which it handles from a process's first thread on.
+    after, before = (
+        [line for line in seen[when] if not line.startswith("signal 33:")] for when in ("child-after", "child-before")
+    )
+    assert after == before
 
 
 def test_the_library_prints_nothing(seen: dict[str, list[str]]) -> None:
