@@ -27,6 +27,8 @@ const (
 	firstPause = 1200 * time.Microsecond
 	// longestPause is how long the watchdog looks away at most: CPU time is kept to that, on each CPU that the job uses.
 	longestPause = 20 * time.Millisecond
+	// pausePerProcess makes the looks at a large tree rarer: each costs some 10 us a process.
+	pausePerProcess = 500 * time.Microsecond
 	// quickestPause is the shortest time between two looks at the memory.
 	quickestPause = 300 * time.Microsecond
 	// growth is how fast a program can come by resident memory, in bytes a second, at the most that was
@@ -135,7 +137,7 @@ func (j *Job) look(now time.Time) {
 	if s.Exceeded != core.ReasonNone {
 		_ = j.end(s.Exceeded)
 	}
-	w.pause = min(2*w.pause, longestPause)
+	w.pause = min(2*w.pause, max(longestPause, time.Duration(s.Processes)*pausePerProcess))
 	w.nextFull = time.Now().Add(w.pause)
 	switch {
 	case w.cpu != core.Unlimited && uint64(s.User+s.System) >= w.cpu:
@@ -178,6 +180,9 @@ func (j *Job) judgeMemory(now time.Time, resident uint64) {
 	}
 	w.lastMemory = resident
 	w.nextQuick = now.Add(pause)
+	if w.nextQuick.After(w.nextFull) { // the whole look is soon enough
+		w.nextQuick = w.never
+	}
 }
 
 // untilFull is how soon a job that has resident memory could have all that its limit allows.
