@@ -353,22 +353,9 @@ func (d *darwinChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())
-		exit.Reason = d.signalReason(status.Signal(), exit.User+exit.System)
+		exit.Reason = signalReason(status.Signal(), exit.User+exit.System, d.enforcement, d.cpuLimit)
 	}
 	return exit, nil
-}
-
-// signalReason is the limit that the kernel ends a process for with a signal.
-func (d *darwinChild) signalReason(signal syscall.Signal, cpu time.Duration) Reason {
-	_, cpuLimited := d.enforcement[LimitCPUTime]
-	_, sizeLimited := d.enforcement[LimitFileSize]
-	switch {
-	case signal == unix.SIGXFSZ && sizeLimited:
-		return ReasonFileSize
-	case signal == unix.SIGXCPU && cpuLimited && cpu >= d.cpuLimit/2:
-		return ReasonCPUTime
-	}
-	return ReasonNone
 }
 
 func (d *darwinChild) Close() error {

@@ -413,24 +413,10 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())
 		if exit.Reason == ReasonNone {
-			exit.Reason = l.signalReason(status.Signal(), exit.User+exit.System)
+			exit.Reason = signalReason(status.Signal(), exit.User+exit.System, l.enforcement, l.cpuLimit)
 		}
 	}
 	return exit, nil
-}
-
-// signalReason is the limit that the kernel ends a process for with a signal.
-func (l *linuxChild) signalReason(signal syscall.Signal, cpu time.Duration) Reason {
-	_, cpuLimited := l.enforcement[LimitCPUTime]
-	_, sizeLimited := l.enforcement[LimitFileSize]
-	switch {
-	case signal == unix.SIGXFSZ && sizeLimited:
-		return ReasonFileSize
-	// The kernel's limit counts by ticks, and its final account by the scheduler's clock: they differ.
-	case signal == unix.SIGXCPU && cpuLimited && cpu >= l.cpuLimit/2:
-		return ReasonCPUTime
-	}
-	return ReasonNone
 }
 
 // killGroup ends what is left of the group after its leader.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -256,4 +257,18 @@ func findProgram(c *Command) (string, error) {
 		cause = unix.EACCES
 	}
 	return "", OSError(cause, "find program", "%s", program)
+}
+
+// signalReason is the limit of a command that the kernel ends a process for with a signal.
+func signalReason(signal syscall.Signal, cpu time.Duration, limits map[Limit]Enforcement, cpuLimit time.Duration) Reason {
+	_, cpuLimited := limits[LimitCPUTime]
+	_, sizeLimited := limits[LimitFileSize]
+	switch {
+	case signal == unix.SIGXFSZ && sizeLimited:
+		return ReasonFileSize
+	// The kernel's limit counts by ticks, and its final account by the scheduler's clock: they differ.
+	case signal == unix.SIGXCPU && cpuLimited && cpu >= cpuLimit/2:
+		return ReasonCPUTime
+	}
+	return ReasonNone
 }

@@ -634,11 +634,9 @@ static int32_t wrong_size(const char *name) {
     return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", t.bytes);
 }
 
-#define LARGEST_STRUCT 4096
-
 static int32_t check_usage(uint32_t fields, const mimir_usage *usage) {
     if (!usage) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_usage is NULL");
-    if (usage->size < sizeof *usage || usage->size > LARGEST_STRUCT) return wrong_size("mimir_usage");
+    if (usage->size < sizeof *usage || usage->size > MIMIR_LARGEST_STRUCT) return wrong_size("mimir_usage");
     if (fields == 0 || fields & ~(uint32_t)MIMIR_USAGE_ALL)
         return invalid("check fields", "", fields, " does not select readings");
     return MIMIR_OK;
@@ -667,7 +665,7 @@ int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_lim
     mimir_usage u;
     mimir_measure m;
     if (!measure) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_measure is NULL");
-    if (measure->size < sizeof m || measure->size > LARGEST_STRUCT) return wrong_size("mimir_measure");
+    if (measure->size < sizeof m || measure->size > MIMIR_LARGEST_STRUCT) return wrong_size("mimir_measure");
     int32_t status = own_usage(MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &u);
     if (status != MIMIR_OK) return status;
     memset(&m, 0, sizeof m);

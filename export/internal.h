@@ -4,6 +4,9 @@
 
 #include "libmimir.h"
 
+/* The largest size that a struct of a later version can be believed to have; structs_gen.go has the same. */
+#define MIMIR_LARGEST_STRUCT 4096
+
 /* gate.c: whether Go may not be entered: in a forked child of the process that loaded the library, and where the runtime was
  * not started. */
 int mimir_gate_forked(void);

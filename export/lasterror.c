@@ -62,7 +62,7 @@ int32_t mimir_error_set(int32_t status, int32_t os_code, const char *step, const
 
 int32_t mimir_error_copy(mimir_error *error) {
     static const mimir_error none;
-    if (!error || error->size < sizeof *error || error->size > 4096)
+    if (!error || error->size < sizeof *error || error->size > MIMIR_LARGEST_STRUCT)
         return MIMIR_EINVAL; /* recording it would overwrite what was asked for */
     const mimir_error *e = record ? record : mimir_gate_forked() ? &spare : &none;
     *error = *e;

@@ -158,12 +158,6 @@ func (f FS) system(name string, b []byte) (int, error) {
 	return readFile(&path, b)
 }
 
-// IsSelf reports whether pid names the caller by this /proc.
-func (f FS) IsSelf(pid int) bool {
-	s, err := f.Stat(0)
-	return err == nil && s.PID == pid
-}
-
 // Boot is what is used of /proc/stat.
 type Boot struct {
 	// Seconds is when the system started, since 1970.
