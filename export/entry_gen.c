@@ -358,3 +358,19 @@ int32_t mimir_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seco
     return mimirgo_usage_measure(memory_limit_bytes, cpu_limit_seconds, measure);
 #endif
 }
+
+int32_t mimir_usage_page(uint64_t *address) {
+#ifndef _WIN32
+    return mimir_forked_usage_page(address);
+#else
+    return mimirgo_usage_page(address);
+#endif
+}
+
+int32_t mimir_usage_refresh(void) {
+#ifndef _WIN32
+    return mimir_forked_usage_refresh();
+#else
+    return mimirgo_usage_refresh();
+#endif
+}

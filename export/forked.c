@@ -3,6 +3,8 @@
  * hottest, is this one always. */
 #include "internal.h"
 
+mimir_measure mimir_page = {.size = sizeof mimir_page};
+
 #ifndef _WIN32
 
 #include <errno.h>
@@ -661,19 +663,26 @@ int32_t mimir_own_usage(uint32_t fields, mimir_usage *usage) {
     return MIMIR_OK;
 }
 
-int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds, mimir_measure *measure) {
+/* The own use, held against no limit. */
+static int32_t measured(mimir_measure *m) {
     mimir_usage u;
+    int32_t status = own_usage(MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &u);
+    if (status != MIMIR_OK) return status;
+    memset(m, 0, sizeof *m);
+    m->size = sizeof *m;
+    m->memory_bytes = u.resident_bytes;
+    m->memory_mb = (double)u.resident_bytes / (1 << 20);
+    m->cpu_time_seconds = (double)(u.user_time_ns + u.system_time_ns) / 1e9;
+    m->peak_memory_bytes = u.peak_resident_bytes;
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds, mimir_measure *measure) {
     mimir_measure m;
     if (!measure) return mimir_error_set(MIMIR_EINVAL, 0, "check struct size", "the pointer to mimir_measure is NULL");
     if (measure->size < sizeof m || measure->size > MIMIR_LARGEST_STRUCT) return wrong_size("mimir_measure");
-    int32_t status = own_usage(MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &u);
+    int32_t status = measured(&m);
     if (status != MIMIR_OK) return status;
-    memset(&m, 0, sizeof m);
-    m.size = sizeof m;
-    m.memory_bytes = u.resident_bytes;
-    m.memory_mb = (double)u.resident_bytes / (1 << 20);
-    m.cpu_time_seconds = (double)(u.user_time_ns + u.system_time_ns) / 1e9;
-    m.peak_memory_bytes = u.peak_resident_bytes;
     if (memory_limit_bytes > 0) {
         m.memory_percent = (double)m.memory_bytes / (double)memory_limit_bytes * 100;
         m.memory_limit_exceeded = m.memory_bytes > memory_limit_bytes;
@@ -683,6 +692,23 @@ int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_lim
         m.cpu_limit_exceeded = m.cpu_time_seconds > (double)cpu_limit_seconds;
     }
     *measure = m;
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_usage_page(uint64_t *address) {
+    if (!address) return null("address");
+    *address = (uint64_t)(uintptr_t)&mimir_page;
+    return MIMIR_OK;
+}
+
+int32_t mimir_forked_usage_refresh(void) {
+    mimir_measure m;
+    int32_t status = measured(&m);
+    if (status != MIMIR_OK) return status;
+    __atomic_store_n(&mimir_page.memory_bytes, m.memory_bytes, __ATOMIC_RELAXED);
+    __atomic_store(&mimir_page.memory_mb, &m.memory_mb, __ATOMIC_RELAXED);
+    __atomic_store(&mimir_page.cpu_time_seconds, &m.cpu_time_seconds, __ATOMIC_RELAXED);
+    __atomic_store_n(&mimir_page.peak_memory_bytes, m.peak_memory_bytes, __ATOMIC_RELAXED);
     return MIMIR_OK;
 }
 

@@ -20,5 +20,7 @@ int32_t mimir_forked_signal_reset(int32_t signal);
 int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage);
 int32_t mimir_forked_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds,
                                    mimir_measure *measure);
+int32_t mimir_forked_usage_page(uint64_t *address);
+int32_t mimir_forked_usage_refresh(void);
 
 #endif

@@ -64,6 +64,7 @@ int mimir_threads_possible(int n);
 void mimir_forked_note(int32_t limit, uint64_t soft, uint64_t hard);
 /* What the caller itself uses: mimir_usage_get of pid 0. */
 int32_t mimir_own_usage(uint32_t fields, mimir_usage *usage);
+extern mimir_measure mimir_page; /* what mimir_usage_refresh fills */
 /* Opens the descriptor that readings of the own memory use, while one can still be opened. */
 void mimir_forked_prepare(void);
 

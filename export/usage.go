@@ -7,6 +7,7 @@ import "C"
 import (
 	"os"
 	"runtime"
+	"unsafe"
 
 	"libmimir/core"
 )
@@ -54,5 +55,39 @@ func mimirgo_usage_measure(memory_limit_bytes, cpu_limit_seconds C.uint64_t, mea
 		return fail(err)
 	}
 	store_mimir_measure(measure, &m)
+	return ok
+}
+
+// mimir_usage_page stores the address of a mimir_measure that belongs to the library and stays where it is: the page, which
+// mimir_usage_refresh fills. Its fields are 0 before that. It is there to be read only.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL when address is NULL.
+//
+//mimir:forked always
+//export mimirgo_usage_page
+func mimirgo_usage_page(address *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if address == nil {
+		return null("address")
+	}
+	*address = C.uint64_t(uintptr(unsafe.Pointer(&C.mimir_page)))
+	return ok
+}
+
+// mimir_usage_refresh is mimir_usage_measure without limits, into the page of mimir_usage_page: for a caller to whom passing
+// arguments costs a good part of the reading, such as the binding of another language. Threads share the page: each of its
+// numbers is whole, and is that of the last refresh, whoever made it. On failure the page stays as it was.
+//
+// Returns: MIMIR_OK; MIMIR_EOS when the operating system does not tell.
+//
+//mimir:forked always
+//export mimirgo_usage_refresh
+func mimirgo_usage_refresh() (status C.int32_t) {
+	defer guard(&status)
+	m, err := core.MeasureSelf(0, 0)
+	if err != nil {
+		return fail(err)
+	}
+	store_mimir_measure(&C.mimir_page, &m)
 	return ok
 }

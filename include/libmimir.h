@@ -468,6 +468,25 @@ MIMIR_API int32_t mimir_usage_get(int64_t pid, uint32_t fields, mimir_usage *usa
 MIMIR_API int32_t mimir_usage_measure(uint64_t memory_limit_bytes, uint64_t cpu_limit_seconds,
                                       mimir_measure *measure);
 
+/* mimir_usage_page stores the address of a mimir_measure that belongs to the library and stays
+ * where it is: the page, which mimir_usage_refresh fills. Its fields are 0 before that. It is
+ * there to be read only.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL when address is NULL.
+ *
+ * After fork: works. */
+MIMIR_API int32_t mimir_usage_page(uint64_t *address);
+
+/* mimir_usage_refresh is mimir_usage_measure without limits, into the page of mimir_usage_page:
+ * for a caller to whom passing arguments costs a good part of the reading, such as the binding
+ * of another language. Threads share the page: each of its numbers is whole, and is that of the
+ * last refresh, whoever made it. On failure the page stays as it was.
+ *
+ * Returns: MIMIR_OK; MIMIR_EOS when the operating system does not tell.
+ *
+ * After fork: works. */
+MIMIR_API int32_t mimir_usage_refresh(void);
+
 
 /* =================================================================================================
  * Process groups and signals */

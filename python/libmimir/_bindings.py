@@ -714,6 +714,8 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_uint64,
         ctypes.POINTER(mimir_measure),
     ),
+    "mimir_usage_page": (ctypes.POINTER(ctypes.c_uint64),),
+    "mimir_usage_refresh": (),
 }
 """The argument types of each function, by its name. Every function returns a c_int32."""
 
@@ -1272,6 +1274,32 @@ class Functions:
 
     Returns: MIMIR_OK; MIMIR_EINVAL when measure is NULL or measure->size is wrong; MIMIR_EOS
     when the operating system does not tell.
+
+    After fork: works.
+    """
+
+    mimir_usage_page: Callable[..., int]
+    """int32_t mimir_usage_page(uint64_t *address)
+
+    mimir_usage_page stores the address of a mimir_measure that belongs to the library and
+    stays where it is: the page, which mimir_usage_refresh fills. Its fields are 0 before
+    that. It is there to be read only.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL when address is NULL.
+
+    After fork: works.
+    """
+
+    mimir_usage_refresh: Callable[..., int]
+    """int32_t mimir_usage_refresh(void)
+
+    mimir_usage_refresh is mimir_usage_measure without limits, into the page of
+    mimir_usage_page: for a caller to whom passing arguments costs a good part of the reading,
+    such as the binding of another language. Threads share the page: each of its numbers is
+    whole, and is that of the last refresh, whoever made it. On failure the page stays as it
+    was.
+
+    Returns: MIMIR_OK; MIMIR_EOS when the operating system does not tell.
 
     After fork: works.
     """

@@ -36,7 +36,7 @@ def dataclass(cls: type) -> type:
 
     def __repr__(self: Any) -> str:  # noqa: N807
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"{type(self).__qualname__}({shown})"
+        return f"{self.__class__.__qualname__}({shown})"
 
     def __eq__(self: Any, other: object) -> bool:  # noqa: N807
         if other.__class__ is not self.__class__:

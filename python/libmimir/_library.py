@@ -34,13 +34,13 @@ else:
 class Functions(c.Functions):
     """The C functions of one loaded copy of the library, as attributes under their C names.
 
-    They release the interpreter's lock, except `measure`: the same as ``mimir_usage_measure``, called with the lock
-    held. Handing the lock over takes a good part of the time of that call (2 us), which neither waits nor calls back.
+    They release the interpreter's lock, except `refresh`: the same as ``mimir_usage_refresh``, called with the lock
+    held. Handing the lock over takes a good part of the time of that call (1 us), which neither waits nor calls back.
     """
 
     #: The file that was loaded.
     path: str
-    measure: Callable[..., int]
+    refresh: Callable[[], int]
 
     def __init__(self, path: str, handle: int | None = None) -> None:
         """Load the library, or take what ``dlopen`` has returned for a copy of it."""
@@ -54,10 +54,9 @@ class Functions(c.Functions):
         except AttributeError as error:
             raise ImportError(f"libmimir: {path!r} lacks a function: {error}", path=path) from error
         self.path = path
-        # Without argument types ctypes passes prepared arguments on as they are, in half the time.
-        measure = ctypes.PyDLL(path, handle=library._handle)["mimir_usage_measure"]
-        measure.restype = ctypes.c_int32
-        self.measure = measure
+        refresh = ctypes.PyDLL(path, handle=library._handle)["mimir_usage_refresh"]
+        refresh.restype = ctypes.c_int32
+        self.refresh = refresh
         # A library that was loaded under a limit too tight for its runtime has only the functions that do without.
         status = self.mimir_status_text(c.MIMIR_OK, ctypes.create_string_buffer(64), 64, None)
         if status == c.MIMIR_ENOMEM:

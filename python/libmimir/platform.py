@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
 import sys
 from abc import ABC, abstractmethod
 from operator import index
 
 from . import _bindings as c
 from . import _library
+from ._log import warn
+from ._usage import ResourceUsage, get_resource_usage
 from .errors import InvalidArgumentError, NotSupportedError
 
 TYPE_CHECKING = False
@@ -84,30 +85,6 @@ class SystemInfo:
         )
 
 
-@dataclass
-class ResourceUsage:
-    """What this process uses, held against limits that the caller named."""
-
-    #: Resident memory now, in bytes. Linux: field 2 of ``/proc/self/statm``.
-    memory_bytes: int
-    #: `memory_bytes` in units of 1024 * 1024 bytes.
-    memory_mb: float
-    #: `memory_bytes` as a percentage of the memory limit; 0 without one.
-    memory_percent: float
-    #: User and system CPU time of all threads since the process began, in seconds (``getrusage``).
-    cpu_time_seconds: float
-    #: `cpu_time_seconds` as a percentage of the CPU limit; 0 without one.
-    cpu_percent: float
-    #: The limits that the caller named; 0 for none.
-    memory_limit_bytes: int
-    cpu_limit_seconds: int
-    #: Whether there is a limit, and the use is more.
-    memory_limit_exceeded: bool
-    cpu_limit_exceeded: bool
-    #: The most resident memory that was in use at once, in bytes (``ru_maxrss``).
-    peak_memory_bytes: int = 0
-
-
 class PlatformAdapter(ABC):
     """Limits on this process and what it uses. Subclass it for a fake of your own."""
 
@@ -138,26 +115,6 @@ class PlatformAdapter(ABC):
     @abstractmethod
     def get_resource_usage(self, memory_limit: int = 0, cpu_limit: int = 0) -> ResourceUsage:
         """Read what this process uses and hold it against limits in bytes and seconds; 0 is none."""
-
-
-# Of mimir_measure: memory_bytes, memory_mb, cpu_time_seconds, peak_memory_bytes.
-_MEASURE = struct.Struct("=8xQd8xd8xQ")
-_unpack = _MEASURE.unpack_from
-_new = object.__new__
-_measure = _library.current().measure
-# No limit, as an argument: ctypes passes None on as a zero of a pointer's size, in less time than a c_uint64.
-_NONE = None if ctypes.sizeof(ctypes.c_void_p) == 8 else ctypes.c_uint64(0)
-# An array is passed as a pointer, and one of numbers is read in less time than one of structures.
-_Buffer = ctypes.c_uint64 * (ctypes.sizeof(c.mimir_measure) // 8)
-# Buffers that no call is using. Taking one is a single step of the interpreter, so that neither another thread nor a
-# signal handler can get the one that a call has taken and not yet read.
-_buffers: list[Any] = []
-
-
-def _new_buffer() -> Any:
-    buffer = _Buffer()
-    struct.pack_into("=I", buffer, 0, ctypes.sizeof(c.mimir_measure))
-    return buffer
 
 
 class _SystemAdapter(PlatformAdapter):
@@ -221,64 +178,11 @@ class _SystemAdapter(PlatformAdapter):
             number = min(number * unit, c.MIMIR_UNLIMITED - 1)
             _library.call("mimir_limit_set", 0, limit, number, number, None)
         except Exception as error:
-            _warn("could not set the %s limit to %r: %s", what, value, error)
+            warn("could not set the %s limit to %r: %s", what, value, error)
             return False
         return True
 
-    def get_resource_usage(self, memory_limit: int = 0, cpu_limit: int = 0) -> ResourceUsage:
-        """Read what this process uses and hold it against limits in bytes and seconds; 0 is none.
-
-        It changes no limit. On failure everything but the limits is 0, and a warning is logged. Safe in all threads.
-        """
-        try:
-            buffer = _buffers.pop()
-        except IndexError:
-            buffer = _new_buffer()
-        status = _measure(_NONE, _NONE, buffer)
-        if status:
-            return _no_usage(memory_limit, cpu_limit, _library.failure(_library.current(), status))
-        memory, megabytes, cpu, peak = _unpack(buffer)
-        _buffers.append(buffer)
-        # The library is not given the limits: it would take whole numbers only, and callers have floats.
-        memory_percent = cpu_percent = 0.0
-        memory_exceeded = cpu_exceeded = False
-        try:
-            if memory_limit > 0:
-                memory_percent = memory / memory_limit * 100
-                memory_exceeded = memory > memory_limit
-            if cpu_limit > 0:
-                cpu_percent = cpu / cpu_limit * 100
-                cpu_exceeded = cpu > cpu_limit
-        except Exception as error:
-            return _no_usage(memory_limit, cpu_limit, error)
-        # Field by field, which takes a tenth of the whole reading less than calling the class.
-        usage = _new(ResourceUsage)
-        usage.memory_bytes = memory
-        usage.memory_mb = megabytes
-        usage.memory_percent = memory_percent
-        usage.cpu_time_seconds = cpu
-        usage.cpu_percent = cpu_percent
-        usage.memory_limit_bytes = memory_limit
-        usage.cpu_limit_seconds = cpu_limit
-        usage.memory_limit_exceeded = memory_exceeded
-        usage.cpu_limit_exceeded = cpu_exceeded
-        usage.peak_memory_bytes = peak
-        return usage
-
-
-def _no_usage(memory_limit: int, cpu_limit: int, error: Exception) -> ResourceUsage:
-    _warn("could not read the resource usage: %s", error)
-    return ResourceUsage(0, 0.0, 0.0, 0.0, 0.0, memory_limit, cpu_limit, False, False)
-
-
-def _warn(message: str, *arguments: object) -> None:
-    try:
-        import logging
-    except (ImportError, MemoryError, OSError):
-        # Under a limit that is used up there may be no descriptor or memory left to import it with.
-        print("libmimir:", message % arguments, file=sys.stderr)
-        return
-    logging.getLogger("libmimir").warning(message, *arguments)
+    get_resource_usage = get_resource_usage
 
 
 class UnixPlatformAdapter(_SystemAdapter):

@@ -89,6 +89,13 @@ QUICK(usage_measure, MIMIR_OK) {
     return c->l->usage_measure(1 << 30, 100, &m);
 }
 
+QUICK(usage_page, MIMIR_OK) {
+    uint64_t address;
+    return c->l->usage_page(&address);
+}
+
+QUICK(usage_refresh, MIMIR_OK) { return c->l->usage_refresh(); }
+
 QUICK(group_create, MIMIR_OK) { return c->l->group_create(NULL); }
 
 QUICK(group_kill, MIMIR_OK) { return c->l->group_kill(getpgrp(), 0); }

@@ -12,6 +12,8 @@
     X(limit_support, 0) \
     X(usage_get, 1) \
     X(usage_measure, 1) \
+    X(usage_page, 1) \
+    X(usage_refresh, 1) \
     X(group_create, 1) \
     X(group_kill, 1) \
     X(process_children, 0) \
@@ -55,6 +57,8 @@
     {"limit_support", 0, 0, MIMIR_OK, call_limit_support}, \
     {"usage_get", 1, 0, MIMIR_OK, call_usage_get}, \
     {"usage_measure", 1, 0, MIMIR_OK, call_usage_measure}, \
+    {"usage_page", 1, 0, MIMIR_OK, call_usage_page}, \
+    {"usage_refresh", 1, 0, MIMIR_OK, call_usage_refresh}, \
     {"group_create", 1, 0, MIMIR_OK, call_group_create}, \
     {"group_kill", 1, 0, MIMIR_OK, call_group_kill}, \
     {"process_children", 0, 1, MIMIR_OK, call_process_children}, \

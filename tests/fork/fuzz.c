@@ -184,7 +184,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(48)) {
+    switch (function = NULL, below(50)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -419,6 +419,16 @@ static void one_call(void) {
         status = l.path_directory(number32(), application, b, length, OUT(uint64_t));
         break;
     }
+    CASE(48, usage_page) {
+        uint64_t *out = OUT(uint64_t);
+        status = l.usage_page(out);
+        untouched(status, out, 8);
+        break;
+    }
+    CASE(49, usage_refresh) {
+        status = l.usage_refresh();
+        break;
+    }
     }
     check(status);
     if (forked && status == MIMIR_EINTERNAL) fail("%s", function);
@@ -503,7 +513,7 @@ static unsigned long run_random(double seconds, uint64_t seed) {
 
 static unsigned long run_seeds(void) {
     unsigned long inputs = 0;
-    for (unsigned f = 0; f < 48; f++)
+    for (unsigned f = 0; f < 50; f++)
         for (unsigned k = 0; k < 400; k++) {
             uint8_t input[40];
             state = (f << 16) + k + 1;

@@ -27,11 +27,21 @@ PATIENCE = 30
 
 
 def python(
-    code: str, *arguments: str, check: bool = True, patience: float = 2 * PATIENCE, **options: Any
+    code: str,
+    *arguments: str,
+    check: bool = True,
+    patience: float = 2 * PATIENCE,
+    own_peak: bool = False,
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in a Python of its own, so that nothing it does to its process is done to the test's."""
+    """Run code in a Python of its own, so that nothing it does to its process is done to the test's.
+
+    With `own_peak` a shell starts it, which forks: the kernel's count of its peak memory begins from the shell's, and
+    not from the test's, which hides that of a smaller command.
+    """
+    shell = ["sh", "-c", '"$@"; exit $?', "sh"] if own_peak else []
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        [*shell, sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
         timeout=patience,

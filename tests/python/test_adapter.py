@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import libmimir
 import pytest
-from libmimir import platform, raw
+from libmimir import _usage, raw
 from support import command_of, linux_only, python, root_only, unix_only
 
 MIB = 1 << 20
@@ -87,7 +89,7 @@ def test_a_failure_is_all_zero_usage_and_a_warning(caplog: pytest.LogCaptureFixt
 def test_a_failing_reading_is_all_zero_usage_and_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(platform, "_measure", lambda *_: raw.MIMIR_EOS)
+    monkeypatch.setattr(_usage, "_refresh", lambda: raw.MIMIR_EOS)
     usage = libmimir.get_platform_adapter().get_resource_usage(10, 20)
     assert usage == libmimir.ResourceUsage(0, 0.0, 0.0, 0.0, 0.0, 10, 20, False, False)
     assert "could not read the resource usage" in caplog.text
@@ -95,7 +97,7 @@ def test_a_failing_reading_is_all_zero_usage_and_a_warning(
 
 def test_the_layout_that_is_read_is_that_of_the_structure() -> None:
     measure = raw.mimir_measure(memory_bytes=1, memory_mb=2.0, cpu_time_seconds=3.0, peak_memory_bytes=4)
-    assert platform._MEASURE.unpack_from(bytes(measure)) == (1, 2.0, 3.0, 4)
+    assert _usage._MEASURE.unpack(bytes(measure)) == (1, 3.0, 4)
 
 
 def test_a_reading_is_complete() -> None:
@@ -103,6 +105,52 @@ def test_a_reading_is_complete() -> None:
     fields = [field.name for field in dataclasses.fields(usage)]
     assert list(vars(usage)) == fields
     assert usage == libmimir.ResourceUsage(**vars(usage))
+
+
+def test_a_reading_is_a_usage_like_one_that_was_made_by_hand() -> None:
+    read = libmimir.get_platform_adapter().get_resource_usage
+    made = libmimir.ResourceUsage(**vars(read(1 << 40, 1000)))
+
+    def anew() -> libmimir.ResourceUsage:
+        """Answer a reading of which nothing has been looked at, with the values of the one made by hand."""
+        usage = read(1 << 40, 1000)
+        for name, value in vars(made).items():
+            setattr(usage, name, value)
+        return usage
+
+    assert isinstance(anew(), libmimir.ResourceUsage)
+    assert anew().__class__ is libmimir.ResourceUsage
+    assert repr(anew()) == repr(made)
+    assert made == anew()
+    assert anew() == made
+    assert anew() == anew()
+    assert copy.copy(anew()) == made == copy.deepcopy(anew())
+    assert pickle.loads(pickle.dumps(anew())) == made  # noqa: S301 - our own
+    assert dataclasses.asdict(anew()) == dataclasses.asdict(made)
+    assert dataclasses.replace(anew(), memory_mb=0.5) == dataclasses.replace(made, memory_mb=0.5)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(anew())
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(libmimir.ResourceUsage)])
+def test_a_field_that_was_set_before_it_was_read_stays_so(name: str) -> None:
+    usage = libmimir.get_platform_adapter().get_resource_usage(1 << 40, 1000)
+    setattr(usage, name, "set")
+    others = {field.name for field in dataclasses.fields(usage)} - {name}
+    assert "set" not in [getattr(usage, other) for other in others]
+    assert getattr(usage, name) == "set"
+    assert getattr(copy.copy(usage), name) == "set"
+    delattr(usage, name)
+    assert not hasattr(usage, name)
+
+
+def test_a_reading_is_of_the_moment_when_it_was_made() -> None:
+    read = libmimir.get_platform_adapter().get_resource_usage
+    before = read()
+    block = bytearray(64 * MIB)
+    after = read()
+    assert before.memory_bytes + 63 * MIB < after.memory_bytes
+    del block
 
 
 def test_threads_and_signal_handlers_get_readings_that_are_their_own() -> None:
@@ -293,7 +341,7 @@ def test_a_warning_that_cannot_be_logged_for_want_of_a_descriptor_is_printed() -
             files = [open(os.devnull) for _ in range(20)]
         except OSError:
             pass
-        libmimir.platform._measure = lambda *_: libmimir.raw.MIMIR_EOS
+        libmimir._usage._refresh = lambda: libmimir.raw.MIMIR_EOS
         usage = libmimir.get_platform_adapter().get_resource_usage(5)
         assert usage == libmimir.ResourceUsage(0, 0.0, 0.0, 0.0, 0.0, 5, 0, False, False)
     """)

@@ -101,7 +101,7 @@ assert sorted(os.listdir("/proc/self/fd")) == before
 @pytest.mark.parametrize("groups", ["with", "without"])
 def test_every_one_of_many_verdicts_is_right_and_nothing_is_left(groups: str) -> None:
     environment = {**os.environ, "LIBMIMIR_CGROUPS": "off"} if groups == "without" else dict(os.environ)
-    python(MANY, str(JOBS), env=environment, patience=60 + 2 * JOBS)
+    python(MANY, str(JOBS), env=environment, patience=60 + 2 * JOBS, own_peak=True)
 
 
 def test_a_timeout_of_a_second_returns_in_a_second_although_a_grandchild_holds_the_pipe() -> None:

@@ -72,12 +72,17 @@ static void the_system_is_described(void) {
 static void usage_is_read(void) {
     mimir_usage usage;
     mimir_measure measure;
+    uint64_t address = 0;
     SIZED(usage);
     WORKS(mimir_usage_get(0, MIMIR_USAGE_ALL, &usage));
     CHECK(usage.fields == MIMIR_USAGE_ALL && usage.resident_bytes > 1 << 20 && usage.threads > 0);
     SIZED(measure);
     WORKS(mimir_usage_measure(UINT64_C(1) << 40, 1000, &measure));
     CHECK(measure.memory_bytes > 1 << 20 && measure.memory_limit_exceeded == 0);
+    WORKS(mimir_usage_page(&address));
+    WORKS(mimir_usage_refresh());
+    CHECK(((const mimir_measure *)(uintptr_t)address)->memory_bytes > 1 << 20);
+    FAILS(MIMIR_EINVAL, mimir_usage_page(NULL));
     SIZED(usage);
     FAILS(MIMIR_ESRCH, mimir_usage_get(999999996, MIMIR_USAGE_ALL, &usage));
 }

@@ -29,6 +29,7 @@ static void in_child(void (*act)(void)) {
 }
 
 static void functions_that_work(void) {
+    uint64_t address = 0;
     char version[32];
     uint32_t abi = 0;
     uint64_t soft = 0, hard = 0;
@@ -68,6 +69,10 @@ static void functions_that_work(void) {
     SIZED(measure);
     WORKS(mimir_usage_measure(MIB, 0, &measure));
     CHECK(measure.memory_bytes > 0 && measure.memory_percent > 0);
+    WORKS(mimir_usage_page(&address));
+    if (address != 0) ((mimir_measure *)(uintptr_t)address)->memory_bytes = 0;
+    WORKS(mimir_usage_refresh());
+    CHECK(address != 0 && ((const mimir_measure *)(uintptr_t)address)->memory_bytes > 0);
 }
 
 static void bad_input(void) {
@@ -89,6 +94,7 @@ static void bad_input(void) {
     FAILS(MIMIR_EINVAL, mimir_usage_get(0, MIMIR_USAGE_ALL, NULL));
     REFUSES_WRONG_SIZES(measure, mimir_usage_measure(0, 0, &measure));
     FAILS(MIMIR_EINVAL, mimir_usage_measure(0, 0, NULL));
+    FAILS(MIMIR_EINVAL, mimir_usage_page(NULL));
 }
 
 static void functions_that_are_refused(void) {

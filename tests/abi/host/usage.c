@@ -102,12 +102,43 @@ static void a_measure_is_held_against_the_limits_given(void) {
     REFUSES_WRONG_SIZES(above, mimir_usage_measure(0, 0, &above));
 }
 
+static void the_page_holds_the_last_refresh(void) {
+    const mimir_measure *page;
+    uint64_t address = 0, again = 0, before;
+    mimir_usage usage;
+    size_t size = 16 * MIB;
+    char *block;
+    WORKS(mimir_usage_page(&address));
+    WORKS(mimir_usage_page(&again));
+    CHECK(address != 0 && address == again);
+    if (address == 0) return;
+    page = (const mimir_measure *)(uintptr_t)address;
+    CHECK(page->size == sizeof *page);
+    WORKS(mimir_usage_refresh());
+    before = page->memory_bytes;
+    SIZED(usage);
+    WORKS(mimir_usage_get(0, MIMIR_USAGE_MEMORY | MIMIR_USAGE_CPU, &usage));
+    CHECK(before <= usage.resident_bytes + MIB && usage.resident_bytes <= before + MIB);
+    CHECK(page->memory_mb == (double)before / (1024 * 1024) && page->peak_memory_bytes >= before);
+    CHECK(page->cpu_time_seconds > 0 && page->cpu_time_seconds * 1e9 <= (double)(usage.user_time_ns + usage.system_time_ns));
+    block = malloc(size);
+    CHECK(block != NULL);
+    if (!block) return;
+    memset(block, 1, size);
+    CHECK(page->memory_bytes == before);
+    WORKS(mimir_usage_refresh());
+    CHECK(page->memory_bytes >= before + size - MIB && page->memory_percent == 0 && page->memory_limit_exceeded == 0);
+    free(block);
+    FAILS(MIMIR_EINVAL, mimir_usage_page(NULL));
+}
+
 const check_case usage_cases[] = {
     {"the caller's use is what the kernel says", the_callers_use_is_what_the_kernel_says},
     {"memory that is touched shows at once", memory_that_is_touched_shows_at_once},
     {"only the readings asked for are made", only_the_readings_asked_for_are_made},
     {"another process is read by its id, and its end is told", another_process_is_read_by_its_id},
     {"impossible readings are refused", impossible_readings_are_refused},
+    {"the page holds the last refresh", the_page_holds_the_last_refresh},
     {"a measure is held against the limits given", a_measure_is_held_against_the_limits_given},
 };
 const unsigned usage_count = COUNT(usage_cases);
