@@ -240,10 +240,7 @@ func (l *linuxChild) Next(timeout time.Duration) (Event, error) {
 }
 
 // poll waits in the calling thread, in a system call that the scheduler knows of.
-func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
-	ts := unix.NsecToTimespec(int64(max(timeout, 0)))
-	return unix.Ppoll(fds, &ts, nil)
-}
+func poll(fds []unix.PollFd, timeout time.Duration) (int, error) { return latch.Poll(fds, timeout) }
 
 // serve reads or writes at an end that is ready.
 func (l *linuxChild) serve(fd int) (Event, bool) {
@@ -296,13 +293,7 @@ func (l *linuxChild) ended() bool {
 
 func (l *linuxChild) Sample(quick bool, s *Sample) error {
 	if quick {
-		var pages uint64
-		l.tree.Each(func(pid int) {
-			if statm, err := l.adapter.proc.Statm(pid); err == nil {
-				pages += statm.Resident
-			}
-		})
-		s.Resident = pages * l.adapter.pageSize
+		s.Resident = l.tree.ResidentPages() * l.adapter.pageSize
 		return nil
 	}
 	t := l.tree.Update()
@@ -310,8 +301,10 @@ func (l *linuxChild) Sample(quick bool, s *Sample) error {
 		Resident: t.ResidentPages * l.adapter.pageSize, Virtual: t.VirtualBytes, Processes: t.Processes, Threads: t.Threads,
 		User: time.Duration(t.UserTicks) * tick, System: time.Duration(t.SystemTicks) * tick,
 	}
-	if peak, err := l.adapter.proc.PeakResident(l.process.PID); err == nil {
-		s.PeakResident = peak
+	if t.LeaderRan {
+		if peak, err := l.adapter.proc.PeakResident(l.process.PID); err == nil {
+			s.PeakResident = peak
+		}
 	}
 	if l.group != nil {
 		s.Exceeded = l.groupReason()

@@ -12,6 +12,7 @@ type watch struct {
 	wall                           time.Time
 	never                          time.Time
 
+	longest    time.Duration // between two looks, for as many processes as there are
 	pause      time.Duration // until the next full sample, doubling
 	nextFull   time.Time
 	nextQuick  time.Time
@@ -53,7 +54,7 @@ func newWatch(child core.Child, limits map[core.Limit]uint64, start time.Time) w
 	w := watch{
 		memory: watched(core.LimitMemory), cpu: limit(core.LimitCPUTime), processes: watched(core.LimitProcesses),
 		output: limit(core.LimitOutput), never: start.Add(Forever),
-		pause: firstPause, nextFull: start.Add(firstPause), nextQuick: start.Add(Forever),
+		longest: longestPause, pause: firstPause, nextFull: start.Add(firstPause), nextQuick: start.Add(Forever),
 	}
 	w.wall = w.never
 	if wall := limit(core.LimitWallTime); wall < uint64(Forever) {
@@ -137,7 +138,8 @@ func (j *Job) look(now time.Time) {
 	if s.Exceeded != core.ReasonNone {
 		_ = j.end(s.Exceeded)
 	}
-	w.pause = min(2*w.pause, max(longestPause, time.Duration(s.Processes)*pausePerProcess))
+	w.longest = max(longestPause, time.Duration(s.Processes)*pausePerProcess)
+	w.pause = min(2*w.pause, w.longest)
 	w.nextFull = time.Now().Add(w.pause)
 	switch {
 	case w.cpu != core.Unlimited && uint64(s.User+s.System) >= w.cpu:
@@ -188,7 +190,7 @@ func (j *Job) judgeMemory(now time.Time, resident uint64) {
 // untilFull is how soon a job that has resident memory could have all that its limit allows.
 func (w *watch) untilFull(resident uint64) time.Duration {
 	pause := time.Duration(float64(w.memory-resident) / growth * float64(time.Second))
-	return min(max(pause, quickestPause), longestPause)
+	return min(max(pause, quickestPause), w.longest)
 }
 
 // keep stores output and counts it against its limit.

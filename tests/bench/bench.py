@@ -9,7 +9,7 @@ quartiles. Targets stand beside the ratios. Nothing is asserted: a target that i
 Own memory and CPU time are two readings, `getrusage` and ``/proc/self/statm``, held against limits: plain C makes the
 same ones, psutil makes them as ``memory_info`` and ``cpu_times``, and `resource.getrusage` alone gives the peak memory.
 The five limits are memory, CPU time, open files, processes and file size; a ``preexec_fn`` sets the same ones, and a
-process group. Without "cgroup" libmimir does without control groups.
+process group. Without "cgroup" libmimir does without control groups, as it does when it watches a tree of processes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,13 @@ class Effort:
     turn_seconds: float
     import_rounds: int
     ballast_mebibytes: int
+    #: How long a tree of processes is watched at a time, and how many there are.
+    watched_milliseconds: int
+    watched_processes: int
 
 
-FULL = Effort(rounds=25, turn_seconds=0.03, import_rounds=25, ballast_mebibytes=1024)
-QUICK = Effort(rounds=2, turn_seconds=0.002, import_rounds=2, ballast_mebibytes=32)
+FULL = Effort(25, 0.03, import_rounds=25, ballast_mebibytes=1024, watched_milliseconds=1000, watched_processes=100)
+QUICK = Effort(2, 0.002, import_rounds=2, ballast_mebibytes=32, watched_milliseconds=200, watched_processes=10)
 
 
 @dataclass
@@ -277,6 +280,28 @@ def measure_starts(effort: Effort) -> list[Row]:
     return [row for size in sizes for row in rows[size].values()]
 
 
+def measure_watching(effort: Effort) -> list[Row]:
+    section = f"a second of watching {effort.watched_processes} processes that sleep (CPU time)"
+    names = {"libmimir": "libmimir.Popen, memory limit", "psutil": "psutil, 20 looks a second"}
+    rows = {way: Row(section, name, []) for way, name in names.items()}
+    variables = {**environment(), "LIBMIMIR_CGROUPS": "off"}
+    workers = {way: Worker(python_worker("watching", way, str(effort.watched_processes)), variables) for way in names}
+    try:
+        for number in range(WARM_UP + min(effort.rounds, 7)):
+            for way, worker in workers.items():
+                taken = worker.take(way, effort.watched_milliseconds) * 1000
+                if number >= WARM_UP:
+                    rows[way].samples.append(taken)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    for row in rows.values():
+        target = ("<=", 2.0) if row is rows["libmimir"] else None
+        row.ratios.append(Ratio("one core", row.median / 1e7, "%", target))
+    rows["libmimir"].faster_than(rows["psutil"], against="psutil")
+    return list(rows.values())
+
+
 RESIDENT = "; import os; print(int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGESIZE'))"
 
 
@@ -415,7 +440,7 @@ def main() -> None:
         raise SystemExit(f"bench: {LIBRARY} does not exist; run `make build`")
     effort = QUICK if options.quick else FULL
     rows: list[Row] = []
-    for measure in (measure_readings, measure_starts, measure_import):
+    for measure in (measure_readings, measure_starts, measure_watching, measure_import):
         if sys.stderr.isatty():
             print(f"{measure.__name__.replace('_', ' ')} ...", file=sys.stderr)
         rows += measure(effort)

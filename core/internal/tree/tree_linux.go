@@ -17,6 +17,8 @@ type Totals struct {
 	// fall, though the time of a member that nobody waits for is lost with it.
 	UserTicks, SystemTicks uint64
 	Processes, Threads     int
+	// LeaderRan is false when the leader has not run since the look before.
+	LeaderRan bool
 }
 
 // Tree follows the processes of a job. Update and Each are for one thread at a time; Signal is for any.
@@ -26,8 +28,11 @@ type Tree struct {
 	leader int
 	// limits reads a process's RLIMIT_RTTIME; a test replaces it.
 	limits func(pid int) (soft, hard uint64, err error)
+	// clock reads a process's CPU time; a test replaces it.
+	clock func(pid int) (ns uint64, ok bool)
 
 	members []member
+	looks   int
 	// looked is the last process id that was looked at; early are ids that were given out and not there yet when they were.
 	looked int
 	early  []int
@@ -41,9 +46,22 @@ type member struct {
 	pid   int
 	start uint64
 	alive bool
+	// stat is what was read last, when the member's CPU time was clock; pages its resident memory when that was paged.
+	stat         procfs.Stat
+	pages        uint64
+	clock, paged uint64
+}
+
+// newMember is one that has not been looked at yet.
+func newMember(pid int, s *procfs.Stat) member {
+	return member{pid: pid, start: s.StartTicks, stat: *s, clock: noClock, paged: noClock}
 }
 
 const (
+	// thorough is after how many looks all members are read, whether they have run or not: for kernels whose clocks are coarse.
+	thorough = 16
+	// noClock is no member's CPU time.
+	noClock = ^uint64(0)
 	// mostLooks is how many process ids are looked at one by one; for more, /proc is read instead.
 	mostLooks = 2048
 	mostEarly = 64
@@ -51,9 +69,11 @@ const (
 
 // New starts a tree at its leader, which must be a process that the caller has started and not yet waited for.
 func New(fs procfs.FS, leader int, mark Mark) *Tree {
-	t := &Tree{fs: fs, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs)}
+	t := &Tree{fs: fs, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs),
+		clock: cpuTime}
 	if s, err := fs.Stat(leader); err == nil {
-		t.members = append(t.members, member{pid: leader, start: s.StartTicks, alive: true})
+		t.members = append(t.members, newMember(leader, &s))
+		t.members[0].alive = true
 	}
 	return t
 }
@@ -67,6 +87,41 @@ func limitsOf(fs procfs.FS) func(int) (uint64, uint64, error) {
 		}
 		return soft, hard, err
 	}
+}
+
+// cpuTime asks the kernel for the CPU time of a process, children left out: one system call, where a file takes three.
+func cpuTime(pid int) (ns uint64, ok bool) {
+	const schedulerClock = 2 // CPUCLOCK_SCHED of the whole process
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(^pid<<3|schedulerClock), &ts) != nil {
+		return 0, false
+	}
+	return uint64(ts.Nano()), true
+}
+
+// ranSince reports whether a member may have run since its CPU time was that. One that has not has come by no memory, has
+// waited for no child and has not ended.
+func (t *Tree) ranSince(m *member, then uint64) (now uint64, ran bool) {
+	now, ok := t.clock(m.pid)
+	if !ok {
+		return noClock, true
+	}
+	return now, now != then
+}
+
+// read brings what is known of a member up to date. It reports whether the member was there, and whether it had run.
+func (t *Tree) read(m *member) (there, ran bool) {
+	now, ran := t.ranSince(m, m.clock)
+	if !ran && m.alive && t.looks%thorough != 0 {
+		return true, false
+	}
+	s, err := t.fs.Stat(m.pid)
+	if err != nil || s.StartTicks != m.start {
+		return false, true
+	}
+	m.stat, m.clock = s, now
+	m.pages, m.paged = s.ResidentPages, now
+	return true, true
 }
 
 func (t *Tree) marked() bool { return t.mark.Hard != 0 }
@@ -109,13 +164,18 @@ func (t *Tree) Update() Totals {
 	}
 	var sum Totals
 	var user, system uint64
+	t.looks++
 	for i := 0; i < len(t.members); i++ { // grows as children are found
 		m := &t.members[i]
-		s, err := t.fs.Stat(m.pid)
-		if err != nil || s.StartTicks != m.start {
+		there, ran := t.read(m)
+		if m.pid == t.leader {
+			sum.LeaderRan = ran
+		}
+		if !there {
 			m.alive = false
 			continue
 		}
+		s := &m.stat
 		user += s.UserTicks + s.ChildUserTicks
 		system += s.SystemTicks + s.ChildSystemTicks
 		if s.Dead() {
@@ -127,7 +187,7 @@ func (t *Tree) Update() Totals {
 		sum.VirtualBytes += s.VirtualBytes
 		sum.Processes++
 		sum.Threads += s.Threads
-		if !t.marked() {
+		if !t.marked() && ran {
 			t.findChildren(m.pid, s.Threads)
 		}
 	}
@@ -143,13 +203,23 @@ func (t *Tree) Update() Totals {
 	return sum
 }
 
-// Each calls visit for each live member of the last Update.
-func (t *Tree) Each(visit func(pid int)) {
-	for _, m := range t.members {
-		if m.alive {
-			visit(m.pid)
+// ResidentPages is the resident memory, now, of those that were alive at the last Update.
+func (t *Tree) ResidentPages() (pages uint64) {
+	for i := range t.members {
+		m := &t.members[i]
+		if !m.alive {
+			continue
 		}
+		if now, ran := t.ranSince(m, m.paged); ran {
+			statm, err := t.fs.Statm(m.pid)
+			if err != nil {
+				continue // it has ended
+			}
+			m.pages, m.paged = statm.Resident, now
+		}
+		pages += m.pages
 	}
+	return pages
 }
 
 // findMarked adds the marked processes among those that were started since the last look.
@@ -183,7 +253,7 @@ func (t *Tree) add(pid int) {
 		}
 	}
 	if s, err := t.fs.Stat(pid); err == nil && t.fs.IsProcess(pid) {
-		t.members = append(t.members, member{pid: pid, start: s.StartTicks})
+		t.members = append(t.members, newMember(pid, &s))
 	}
 }
 

@@ -3,9 +3,12 @@ package tree
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,7 +46,11 @@ func marked(fs procfs.FS, pids ...int) *Tree {
 }
 
 func members(tree *Tree) (pids []int) {
-	tree.Each(func(pid int) { pids = append(pids, pid) })
+	for _, m := range tree.members {
+		if m.alive {
+			pids = append(pids, m.pid)
+		}
+	}
 	return pids
 }
 
@@ -149,4 +156,94 @@ func TestAnInnerMarkIsKnownByItsSoftLimitAndItsOuterJobByTheHardOne(t *testing.T
 	assert.False(t, inner.matches(mark.Soft, mark.Hard))
 	assert.True(t, mark.matches(inner.Soft, mark.Hard), "the outer job knows the inner one's processes for its own")
 	assert.Less(t, inner.Soft, mark.Hard, "a limit can be lowered without privilege")
+}
+
+// ticking gives a tree clocks that a test sets.
+func ticking(tree *Tree) map[int]uint64 {
+	clocks := map[int]uint64{}
+	tree.clock = func(pid int) (uint64, bool) {
+		ns, ok := clocks[pid]
+		return ns, ok
+	}
+	return clocks
+}
+
+// rewrite replaces a text in a recorded file.
+func rewrite(t *testing.T, path, old, replacement string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(text), old)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o644))
+}
+
+func TestWhoHasNotRunIsNotReadAgain(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 1201)
+	clocks := ticking(tree)
+	clocks[1200], clocks[1201] = 0, 5
+	before := tree.Update()
+	assert.True(t, before.LeaderRan, "it was not known before, though its clock has not moved since")
+	s, err := fs.Stat(1201)
+	require.NoError(t, err)
+	rewrite(t, filepath.Join(root, "1201", "stat"), fmt.Sprintf(" %d ", s.ResidentPages), " 123456 ")
+	require.NoError(t, os.WriteFile(filepath.Join(root, "1201", "statm"), []byte("200000 123456 1 1 0 1 0\n"), 0o644))
+
+	sum := tree.Update()
+	assert.False(t, sum.LeaderRan)
+	assert.Equal(t, before.ResidentPages, sum.ResidentPages, "its clock stands")
+	assert.Equal(t, before.ResidentPages, tree.ResidentPages())
+
+	clocks[1201] = 6
+	grown := before.ResidentPages - s.ResidentPages + 123456
+	assert.Equal(t, grown, tree.ResidentPages(), "it has run")
+	assert.Equal(t, grown, tree.Update().ResidentPages)
+	assert.False(t, tree.Update().LeaderRan)
+	clocks[1200] = 1
+	assert.True(t, tree.Update().LeaderRan)
+}
+
+func TestWhoseClockCannotBeReadIsReadEachTime(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 1201)
+	ticking(tree)
+	assert.Equal(t, 2, tree.Update().Processes)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "1201")))
+	assert.Equal(t, 1, tree.Update().Processes)
+}
+
+func TestAClockThatStandsStillHidesNothingForLong(t *testing.T) {
+	root, fs := recorded(t)
+	tree := marked(fs, 1200, 1201)
+	clocks := ticking(tree)
+	clocks[1200], clocks[1201] = 7, 7
+	assert.Equal(t, 2, tree.Update().Processes)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "1201")))
+	for range thorough {
+		tree.Update()
+	}
+	assert.Equal(t, 1, tree.Update().Processes)
+}
+
+func TestTheClockOfAProcessIsItsCPUTime(t *testing.T) {
+	before, ok := cpuTime(os.Getpid())
+	require.True(t, ok)
+	for begun := time.Now(); time.Since(begun) < 20*time.Millisecond; {
+		continue
+	}
+	after, ok := cpuTime(os.Getpid())
+	require.True(t, ok)
+	assert.Greater(t, after, before+uint64(time.Millisecond))
+	_, ok = cpuTime(1 << 22) // more than there can be
+	assert.False(t, ok)
+
+	sleeper := exec.Command("sleep", "1000")
+	require.NoError(t, sleeper.Start())
+	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
+	require.Eventually(t, func() bool {
+		before, _ = cpuTime(sleeper.Process.Pid)
+		time.Sleep(30 * time.Millisecond)
+		after, ok = cpuTime(sleeper.Process.Pid)
+		return ok && before > 0 && after == before
+	}, 10*time.Second, time.Millisecond, "one that sleeps uses none")
 }
