@@ -29,8 +29,10 @@ func init() {
 }
 
 const (
-	// mostCPUs bounds how much of Go runs at once, and so how many threads it can want: calls are short.
-	mostCPUs = 4
+	// processors is how much of Go can run at once, whatever the CPUs. Fewer would make threads that start commands wait for
+	// each other, since one that starts a command keeps its processor until the command is executed; more could want more
+	// threads, and calls are short.
+	processors = 3
 	// spareThreads are for the scheduler's own work beside the goroutines that run.
 	spareThreads = 2
 	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 2.5 MB,
@@ -48,10 +50,8 @@ var ballast []byte
 // warmUp makes the runtime take now what it would take later: threads and mapped memory. The host may come to a limit of
 // either, also by limiting itself, and the runtime's answer to a refusal is to end the process.
 func warmUp() {
-	if runtime.GOMAXPROCS(0) > mostCPUs {
-		runtime.GOMAXPROCS(mostCPUs)
-	}
-	reserveThreads(runtime.GOMAXPROCS(0) + spareThreads + fewestWatchers)
+	runtime.GOMAXPROCS(processors)
+	reserveThreads(processors + spareThreads + fewestWatchers)
 	watchers.spared = fewestWatchers
 	debug.SetGCPercent(-1)
 	ballast = make([]byte, ballastBytes)

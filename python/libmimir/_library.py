@@ -17,7 +17,6 @@ from . import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 #: Names the shared library to load instead of the one beside the package.
@@ -31,16 +30,26 @@ else:
     _FILE = "libmimir.so"
 
 
+# What neither waits nor calls back and takes a microsecond or two. Among threads, handing the interpreter's lock over
+# and getting it back takes far longer than that.
+_QUICK = (
+    "mimir_job_create",
+    "mimir_job_set_limit",
+    "mimir_job_set_option",
+    "mimir_job_set_stream",
+    "mimir_job_enforcement",
+    "mimir_usage_refresh",
+)
+
+
 class Functions(c.Functions):
     """The C functions of one loaded copy of the library, as attributes under their C names.
 
-    They release the interpreter's lock, except `refresh`: the same as ``mimir_usage_refresh``, called with the lock
-    held. Handing the lock over takes a good part of the time of that call (1 us), which neither waits nor calls back.
+    They release the interpreter's lock, except for those that are as quick as that.
     """
 
     #: The file that was loaded.
     path: str
-    refresh: Callable[[], int]
 
     def __init__(self, path: str, handle: int | None = None) -> None:
         """Load the library, or take what ``dlopen`` has returned for a copy of it."""
@@ -54,9 +63,12 @@ class Functions(c.Functions):
         except AttributeError as error:
             raise ImportError(f"libmimir: {path!r} lacks a function: {error}", path=path) from error
         self.path = path
-        refresh = ctypes.PyDLL(path, handle=library._handle)["mimir_usage_refresh"]
-        refresh.restype = ctypes.c_int32
-        self.refresh = refresh
+        locked = ctypes.PyDLL(path, handle=library._handle)
+        for name in _QUICK:
+            function = locked[name]
+            function.argtypes = c.PROTOTYPES[name]
+            function.restype = ctypes.c_int32
+            setattr(self, name, function)
         # A library that was loaded under a limit too tight for its runtime has only the functions that do without.
         status = self.mimir_status_text(c.MIMIR_OK, ctypes.create_string_buffer(64), 64, None)
         if status == c.MIMIR_ENOMEM:

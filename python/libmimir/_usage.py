@@ -133,7 +133,7 @@ def get_resource_usage(self: object, memory_limit: int = 0, cpu_limit: int = 0) 
 
 
 _stored: Callable[[ResourceUsage], dict[str, Any]] = ResourceUsage.__dict__["__dict__"].__get__
-_refresh = _library.current().refresh
+_refresh = _library.current().mimir_usage_refresh
 _address = ctypes.c_uint64()
 _library.call("mimir_usage_page", ctypes.byref(_address))
 _page = (ctypes.c_char * ctypes.sizeof(c.mimir_measure)).from_address(_address.value)

@@ -25,7 +25,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -34,7 +34,7 @@ ROOT = HERE.parents[1]
 LIBRARY = Path(os.environ.get("LIBMIMIR_LIBRARY") or ROOT / "build" / "libmimir.so").resolve()
 WARM_UP = 1
 #: What the table takes.
-WIDTH = 110
+WIDTH = 118
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Effort:
     #: How long a tree of processes is watched at a time, and how many there are.
     watched_milliseconds: int
     watched_processes: int
+    #: How many threads start commands at the same time.
+    threads: int = 4
 
 
 FULL = Effort(25, 0.03, import_rounds=25, ballast_mebibytes=1024, watched_milliseconds=1000, watched_processes=100)
@@ -247,7 +249,7 @@ def possible_starts() -> set[str]:
     possible = set()
     for names, added in START_WORKERS:
         for name in names:
-            probe = [*python_worker("starts", "0", name), "--probe"]
+            probe = [*python_worker("starts", "0", "1", name), "--probe"]
             if subprocess.run(probe, env={**environment(), **added}, capture_output=True).returncode == 0:
                 possible.add(name)
     return possible
@@ -265,7 +267,7 @@ def measure_starts(effort: Effort) -> list[Row]:
         for names, added in START_WORKERS:
             here = [name for name in names if name in possible]
             if here:
-                worker = Worker(python_worker("starts", str(size), *here), {**environment(), **added})
+                worker = Worker(python_worker("starts", str(size), "1", *here), {**environment(), **added})
                 contenders += [Contender(name, worker, rows[size][name]) for name in here]
     try:
         take_turns(contenders, effort)
@@ -278,6 +280,29 @@ def measure_starts(effort: Effort) -> list[Row]:
                 contender.slower_than(row["subprocess"], targets.get(key))
         row["libmimir-limits"].faster_than(row["preexec"], (">=", 20) if size else None, "preexec_fn")
     return [row for size in sizes for row in rows[size].values()]
+
+
+def measure_threads(effort: Effort) -> list[Row]:
+    section = f"/bin/true from {effort.threads} threads, time for each"
+    names = {
+        "libmimir-limits": "libmimir.run, 5 limits",
+        "libmimir-capture": "libmimir.run, 5 limits, output",
+        "subprocess": "subprocess.run",
+        "subprocess-capture": "subprocess.run, output",
+    }
+    rows = {way: Row(section, name, []) for way, name in names.items()}
+    variables = {**environment(), "LIBMIMIR_CGROUPS": "off"}
+    contenders = [
+        Contender(way, Worker(python_worker("starts", "0", str(effort.threads), way), variables), row)
+        for way, row in rows.items()
+    ]
+    try:
+        take_turns(contenders, replace(effort, turn_seconds=3 * effort.turn_seconds))
+    finally:
+        close(contenders)
+    rows["libmimir-limits"].slower_than(rows["subprocess"], ("<=", 1.0))
+    rows["libmimir-capture"].slower_than(rows["subprocess-capture"], ("<=", 1.0))
+    return list(rows.values())
 
 
 def measure_watching(effort: Effort) -> list[Row]:
@@ -440,7 +465,7 @@ def main() -> None:
         raise SystemExit(f"bench: {LIBRARY} does not exist; run `make build`")
     effort = QUICK if options.quick else FULL
     rows: list[Row] = []
-    for measure in (measure_readings, measure_starts, measure_watching, measure_import):
+    for measure in (measure_readings, measure_starts, measure_threads, measure_watching, measure_import):
         if sys.stderr.isatty():
             print(f"{measure.__name__.replace('_', ' ')} ...", file=sys.stderr)
         rows += measure(effort)

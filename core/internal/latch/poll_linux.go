@@ -9,7 +9,7 @@ import (
 )
 
 // worthLetting is the shortest wait for which the processor of the Go scheduler is given to others at once.
-const worthLetting = 200 * time.Microsecond
+const worthLetting = 5 * time.Millisecond
 
 // Poll waits in the calling thread until one of the descriptors is ready, for timeout at most. It answers how many are.
 //

@@ -53,13 +53,15 @@ type member struct {
 }
 
 // newMember is one that has not been looked at yet.
-func newMember(pid int, s *procfs.Stat) member {
-	return member{pid: pid, start: s.StartTicks, stat: *s, clock: noClock, paged: noClock}
+func newMember(pid int, start uint64) member {
+	return member{pid: pid, start: start, clock: noClock, paged: noClock}
 }
 
 const (
 	// thorough is after how many looks all members are read, whether they have run or not: for kernels whose clocks are coarse.
 	thorough = 16
+	// anyStart is the time of start of the leader until it is first looked at: a short job does without the look.
+	anyStart = ^uint64(0)
 	// noClock is no member's CPU time.
 	noClock = ^uint64(0)
 	// mostLooks is how many process ids are looked at one by one; for more, /proc is read instead.
@@ -71,10 +73,8 @@ const (
 func New(fs procfs.FS, leader int, mark Mark) *Tree {
 	t := &Tree{fs: fs, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs),
 		clock: cpuTime}
-	if s, err := fs.Stat(leader); err == nil {
-		t.members = append(t.members, newMember(leader, &s))
-		t.members[0].alive = true
-	}
+	t.members = append(t.members, newMember(leader, anyStart))
+	t.members[0].alive = true
 	return t
 }
 
@@ -116,10 +116,10 @@ func (t *Tree) read(m *member) (there, ran bool) {
 		return true, false
 	}
 	s, err := t.fs.Stat(m.pid)
-	if err != nil || s.StartTicks != m.start {
+	if err != nil || s.StartTicks != m.start && m.start != anyStart {
 		return false, true
 	}
-	m.stat, m.clock = s, now
+	m.start, m.stat, m.clock = s.StartTicks, s, now
 	m.pages, m.paged = s.ResidentPages, now
 	return true, true
 }
@@ -253,7 +253,7 @@ func (t *Tree) add(pid int) {
 		}
 	}
 	if s, err := t.fs.Stat(pid); err == nil && t.fs.IsProcess(pid) {
-		t.members = append(t.members, newMember(pid, &s))
+		t.members = append(t.members, newMember(pid, s.StartTicks))
 	}
 }
 

@@ -1,4 +1,4 @@
-"""Ways of running /bin/true from a parent of a given size, in MiB (the first argument).
+"""Ways of running /bin/true from a parent of a given size, in MiB (the first argument), and from so many threads.
 
 The other arguments are the ways. Reads lines ``NAME COUNT`` and answers each with the nanoseconds that COUNT runs took.
 A process that is not asked for ``libmimir`` does not load the library. With ``--probe`` each way is tried once.
@@ -10,6 +10,7 @@ import mmap
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ COMMAND = ["/bin/true"]
 MEMORY, CPU, OPEN_FILES, PROCESSES, FILE_SIZE = 1 << 30, 300, 1024, 32, 100 << 20
 
 
-def with_libmimir(limited: bool, grouped: bool = False) -> Callable[[], None]:
+def with_libmimir(limited: bool, grouped: bool = False, captured: bool = False) -> Callable[[], None]:
     import libmimir
 
     if grouped and libmimir.run(COMMAND, memory=MEMORY).enforcement["memory"] != "kernel":
@@ -36,17 +37,17 @@ def with_libmimir(limited: bool, grouped: bool = False) -> Callable[[], None]:
     run = libmimir.run
 
     def start() -> None:
-        if run(COMMAND, **limits).returncode:
+        if run(COMMAND, capture_output=captured, **limits).returncode:
             raise RuntimeError("it failed")
 
     return start
 
 
-def with_subprocess(*before: str) -> Callable[[], None]:
+def with_subprocess(*before: str, captured: bool = False) -> Callable[[], None]:
     command = [*before, *COMMAND]
 
     def start() -> None:
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, capture_output=captured)
 
     return start
 
@@ -78,8 +79,10 @@ def with_posix_spawn() -> None:
 WAYS: dict[str, Callable[[], Callable[[], None]]] = {
     "libmimir-limits": lambda: with_libmimir(limited=True),
     "libmimir": lambda: with_libmimir(limited=False),
+    "libmimir-capture": lambda: with_libmimir(limited=True, captured=True),
     "libmimir-groups": lambda: with_libmimir(limited=True, grouped=True),
     "subprocess": with_subprocess,
+    "subprocess-capture": lambda: with_subprocess(captured=True),
     "preexec": lambda: with_preexec,
     "posix-spawn": lambda: with_posix_spawn,
     "timeout": lambda: with_subprocess("timeout", "60"),
@@ -108,13 +111,31 @@ def ballast(mebibytes: int) -> mmap.mmap | None:
     return memory
 
 
+def repeat(start: Callable[[], None], count: int, threads: int) -> None:
+    if threads == 1:
+        for _ in range(count):
+            start()
+        return
+    left = iter(range(count))  # whose steps are each one of the interpreter's
+
+    def work() -> None:
+        for _ in left:
+            start()
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
 def main() -> None:
     import resource  # noqa: F401 - the forked child is not to be charged for the import
 
-    names = [name for name in sys.argv[2:] if name != "--probe"]
-    held = ballast(int(sys.argv[1]))
+    names = [name for name in sys.argv[3:] if name != "--probe"]
+    held, threads = ballast(int(sys.argv[1])), int(sys.argv[2])
     ways = {name: WAYS[name]() for name in names}
-    if len(names) < len(sys.argv) - 2:
+    if len(names) < len(sys.argv) - 3:
         for start in ways.values():
             start()
         return
@@ -122,8 +143,7 @@ def main() -> None:
         name, count = line.split()
         start = ways[name]
         begun = time.perf_counter_ns()
-        for _ in range(int(count)):
-            start()
+        repeat(start, int(count), threads)
         print(time.perf_counter_ns() - begun, flush=True)
     del held
 
