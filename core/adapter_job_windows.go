@@ -21,6 +21,7 @@ type windowsChild struct {
 	enforcement map[Limit]Enforcement
 
 	ends    [3]*pipeEnd
+	relays  [3]*windowsRelay
 	input   *Bytes
 	exited  bool
 	reason  Reason // as the job reported it
@@ -46,8 +47,9 @@ type pipeEnd struct {
 }
 
 const (
-	// jobKey is the key of the job's messages on the port; the streams have their numbers.
-	jobKey = 3
+	// jobKey is the key of the job's messages on the port; the streams have their numbers, and their relays those after it.
+	jobKey   = 3
+	relayKey = 4
 	// longestWait is how long the port is waited for at a time. The message of a process's end may be lost.
 	longestWait = 100 * time.Millisecond
 	// longestCommandLine is what CreateProcess takes, in UTF-16 with the final zero.
@@ -146,6 +148,7 @@ func (a windowsAdapter) Start(c *Command) (Child, error) {
 	}
 	if err := w.start(c, &spec); err != nil {
 		w.closeEnds()
+		w.closeRelays()
 		w.job.Close()
 		if w.port != 0 {
 			_ = windows.CloseHandle(w.port)
@@ -266,7 +269,14 @@ func (w *windowsChild) connect(c *Command, streams *[3]windows.Handle) (owned []
 		return nil
 	}
 	for i, target := range c.Streams {
-		switch target.Mode {
+		mode := target.Mode
+		if target.Relayed {
+			if w.relays[i], err = relayTo(Stream(i), target); err != nil {
+				return owned, err
+			}
+			mode = ModeCapture
+		}
+		switch mode {
 		case ModeInherit:
 			if streams[i] = standardHandle(Stream(i)); streams[i] == 0 {
 				err = null(i)
@@ -315,7 +325,9 @@ func (w *windowsChild) Next(timeout time.Duration) (Event, error) {
 		return Event{Kind: EventExit}, nil
 	}
 	for _, stream := range []Stream{StreamOutput, StreamError} {
-		w.read(stream)
+		if r := w.relays[stream]; r == nil || !r.busy {
+			w.read(stream)
+		}
 	}
 	timeout = min(max(timeout, 0), longestWait)
 	var p win32.Packet
@@ -333,6 +345,9 @@ func (w *windowsChild) Next(timeout time.Duration) (Event, error) {
 			w.exited = true
 			return Event{Kind: EventExit}, nil
 		}
+		return Event{Kind: EventTimeout}, nil
+	case p.Key >= relayKey:
+		w.relayed(&p)
 		return Event{Kind: EventTimeout}, nil
 	}
 	stream, end := Stream(p.Key), w.ends[p.Key]
@@ -419,18 +434,6 @@ func (w *windowsChild) feed() {
 func (w *windowsChild) closeInput() {
 	w.closeEnd(StreamInput)
 	w.input.Free()
-}
-
-func (w *windowsChild) PassOn(stream Stream, descriptor int64, data []byte) {
-	handle := descriptorHandle(descriptor)
-	for len(data) > 0 {
-		var n uint32
-		if err := windows.WriteFile(handle, data, &n, nil); err != nil || n == 0 {
-			w.closeEnd(stream)
-			return
-		}
-		data = data[n:]
-	}
 }
 
 // threadCount counts the threads of the system now and then: it is a list of all processes.
@@ -565,6 +568,7 @@ func (w *windowsChild) Finish(output func(Stream, []byte)) (Exit, error) {
 		w.drain(stream, output)
 	}
 	w.closeEnds()
+	w.finishRelays()
 	w.hearRest()
 	w.mu.Lock()
 	w.ended = true
@@ -606,8 +610,8 @@ func (w *windowsChild) awaitZero() jobobject.Account {
 			return account
 		}
 		var p win32.Packet
-		if got, _ := win32.WaitPacket(w.port, 1, &p); got && p.Key == jobKey {
-			w.hear(&p)
+		if got, _ := win32.WaitPacket(w.port, 1, &p); got {
+			w.take(&p)
 		}
 	}
 }
@@ -616,13 +620,20 @@ func (w *windowsChild) awaitZero() jobobject.Account {
 func (w *windowsChild) hearRest() {
 	var p win32.Packet
 	for {
-		got, err := win32.WaitPacket(w.port, 0, &p)
-		if !got {
+		if got, _ := win32.WaitPacket(w.port, 0, &p); !got {
 			return
 		}
-		if err == nil && p.Key == jobKey {
-			w.hear(&p)
-		}
+		w.take(&p)
+	}
+}
+
+// take takes a packet at the end of the job, when those of the streams tell nothing more.
+func (w *windowsChild) take(p *win32.Packet) {
+	switch {
+	case p.Key == jobKey:
+		w.hear(p)
+	case p.Key >= relayKey:
+		w.relayed(p)
 	}
 }
 
@@ -671,6 +682,7 @@ func (w *windowsChild) closeEnd(stream Stream) {
 	}
 	_ = windows.CloseHandle(end.handle)
 	w.ends[stream] = nil
+	w.closeRelay(stream)
 }
 
 func (w *windowsChild) closeEnds() {

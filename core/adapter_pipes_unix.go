@@ -24,7 +24,7 @@ const (
 	pipeBytes = 32 << 10
 )
 
-var noPipes = pipes{ends: [3]int{noPipe, noPipe, noPipe}}
+var noPipes = pipes{ends: [3]int{noPipe, noPipe, noPipe}, relays: [3]relay{{to: noPipe}, {to: noPipe}, {to: noPipe}}}
 
 // childFiles are what becomes the command's descriptors 0, 1 and 2, and those of them to be closed here after the start.
 type childFiles struct {
@@ -41,7 +41,14 @@ func (f *childFiles) close() {
 func (p *pipes) connect(c *Command) (files childFiles, err error) {
 	for i, target := range c.Streams {
 		files.numbers[i] = i
-		switch target.Mode {
+		mode := target.Mode
+		if target.Relayed {
+			if err := p.relayTo(Stream(i), target); err != nil {
+				return files, err
+			}
+			mode = ModeCapture
+		}
+		switch mode {
 		case ModeInherit:
 			if _, err := unix.FcntlInt(uintptr(i), unix.F_GETFD, 0); err != nil {
 				// The caller has no such stream: the command gets the null device, not whatever is opened next.
@@ -94,6 +101,25 @@ func (f *childFiles) openNull(stream int) error {
 	return nil
 }
 
+// relayTo makes a copy of the descriptor that a relayed stream leads to. Where the caller has no such stream the output goes
+// nowhere, as that of other commands does.
+func (p *pipes) relayTo(stream Stream, target StreamTarget) error {
+	from := int(stream)
+	if target.Mode == ModeDescriptor {
+		from = int(target.Descriptor)
+	}
+	const afterStreams = 3
+	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, afterStreams)
+	if err == unix.EBADF && target.Mode == ModeInherit {
+		fd, err = unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return OSError(err, "connect streams", "descriptor %d", from)
+	}
+	p.relays[stream].to = fd
+	return nil
+}
+
 // take reads what a pipe holds. open is false at its end.
 func (p *pipes) take(stream Stream) (data []byte, open bool) {
 	if p.buffer == nil {
@@ -113,8 +139,8 @@ func (p *pipes) take(stream Stream) (data []byte, open bool) {
 	}
 }
 
-// relay is output on its way to a descriptor of the caller, whose reader may be slow: what does not fit there now waits, and
-// the command's pipe is not read meanwhile.
+// relay is output on its way to a descriptor, a copy of the caller's, whose reader may be slow: what does not fit there now
+// waits, and the command's pipe is not read meanwhile.
 type relay struct {
 	to   int
 	rest []byte
@@ -123,13 +149,13 @@ type relay struct {
 const (
 	// atOnce is what a pipe that is ready for writing takes without blocking (PIPE_BUF).
 	atOnce = 4096
-	// lastPatience is how long output that is left at the end of a job may take.
-	lastPatience = time.Second
 )
 
-func (p *pipes) PassOn(stream Stream, descriptor int64, data []byte) {
+func (p *pipes) PassOn(stream Stream, data []byte) {
 	r := &p.relays[stream]
-	r.to = int(descriptor)
+	if r.to == noPipe { // nobody reads
+		return
+	}
 	r.rest = append(r.rest, data...)
 	p.relay(stream, 0)
 }
@@ -150,30 +176,42 @@ func (p *pipes) relay(stream Stream, patience time.Duration) {
 			r.rest = r.rest[n:]
 		case unix.EINTR, unix.EAGAIN:
 		default: // nobody reads: the command finds out as it would have without us
-			r.rest = nil
+			p.closeRelay(stream)
 			p.closeEnd(stream)
 		}
 	}
 	r.rest = nil
+	if p.ends[stream] == noPipe { // all that there was: whoever reads is to see the end
+		p.closeRelay(stream)
+	}
+}
+
+func (p *pipes) closeRelay(stream Stream) {
+	r := &p.relays[stream]
+	r.rest = nil
+	if r.to != noPipe {
+		_ = unix.Close(r.to)
+		r.to = noPipe
+	}
 }
 
 // finishRelays writes what is left at the end of a job, or drops it when its reader takes too long.
 func (p *pipes) finishRelays() {
 	for _, stream := range []Stream{StreamOutput, StreamError} {
 		p.relay(stream, lastPatience)
-		p.relays[stream].rest = nil
+		p.closeRelay(stream)
 	}
 }
 
 // awaited is what to wait for at a stream: the command's end, or room where its output is relayed to.
 func (p *pipes) awaited(stream Stream) (fd unix.PollFd, ok bool) {
 	switch {
+	case len(p.relays[stream].rest) > 0:
+		return unix.PollFd{Fd: int32(p.relays[stream].to), Events: unix.POLLOUT}, true
 	case p.ends[stream] == noPipe:
 		return fd, false
 	case stream == StreamInput:
 		return unix.PollFd{Fd: int32(p.ends[stream]), Events: unix.POLLOUT}, true
-	case len(p.relays[stream].rest) > 0:
-		return unix.PollFd{Fd: int32(p.relays[stream].to), Events: unix.POLLOUT}, true
 	}
 	return unix.PollFd{Fd: int32(p.ends[stream]), Events: unix.POLLIN}, true
 }
@@ -211,6 +249,9 @@ func (p *pipes) closeEnd(stream Stream) {
 		_ = unix.Close(p.ends[stream])
 		p.ends[stream] = noPipe
 	}
+	if len(p.relays[stream].rest) == 0 {
+		p.closeRelay(stream)
+	}
 }
 
 func (p *pipes) closePipes() {
@@ -219,6 +260,7 @@ func (p *pipes) closePipes() {
 	}
 	for stream := range p.ends {
 		p.closeEnd(Stream(stream))
+		p.closeRelay(Stream(stream))
 	}
 }
 

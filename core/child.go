@@ -29,11 +29,17 @@ type Command struct {
 	Writable []string
 }
 
+// lastPatience is how long relayed output that is left at the end of a job may take.
+const lastPatience = time.Second
+
 // StreamTarget is where a stream leads.
 type StreamTarget struct {
 	Mode StreamMode
 	// Descriptor is used by ModeDescriptor.
 	Descriptor int64
+	// Relayed output is captured on its way to where it leads, and goes on by PassOn. The child has a descriptor of its own for
+	// that: the caller's can be closed after the start.
+	Relayed bool
 }
 
 // Child is a command that runs, or has ended and not been closed. Next, Sample and Finish are called by one thread at a
@@ -46,9 +52,10 @@ type Child interface {
 	Next(timeout time.Duration) (Event, error)
 	// Sample reads what the job uses. A quick one reads the resident memory of the processes that the last full one found.
 	Sample(quick bool, s *Sample) error
-	// PassOn writes what was read from a stream to a descriptor of the caller. When nobody reads there any more, the stream is
-	// closed, and the command finds that out as it would have without us.
-	PassOn(stream Stream, descriptor int64, data []byte)
+	// PassOn writes what was read from a relayed stream to where it leads. It does not wait: as long as there is no room, the
+	// stream is not read. When nobody reads there any more, the stream is closed, and the command finds that out as it would
+	// have without us.
+	PassOn(stream Stream, data []byte)
 	// Signal sends a signal to the job's processes.
 	Signal(signal int32) error
 	// Terminate asks the job's processes to end (SIGTERM, also to those that are stopped).

@@ -2,16 +2,21 @@ package job
 
 import "libmimir/core"
 
-// capture keeps what a job has written to one stream until it is read, or passes it on.
+// capture is what becomes of what a job writes to one stream.
 type capture struct {
-	// passOn is the descriptor that the stream leads to, noDescriptor for one that is kept, or discarded.
-	passOn int64
-	kept   core.Bytes
+	use  use
+	kept core.Bytes
 }
 
+type use int
+
 const (
-	noDescriptor = -1
-	discarded    = -2
+	// keep is until it is read.
+	keep use = iota
+	// passOn is to where the stream leads.
+	passOn
+	// discard is for what is only counted.
+	discard
 )
 
 // take moves what fits to b. With an empty b it tells how much there is.

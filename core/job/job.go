@@ -301,16 +301,13 @@ func captures(command *core.Command) (kept [3]*capture) {
 		target := &command.Streams[stream]
 		switch {
 		case target.Mode == core.ModeCapture:
-			kept[stream] = &capture{passOn: noDescriptor}
+			kept[stream] = &capture{use: keep}
 		case limited && target.Mode == core.ModeNull:
-			kept[stream] = &capture{passOn: discarded}
+			kept[stream] = &capture{use: discard}
 			target.Mode = core.ModeCapture
-		case limited && target.Mode == core.ModeInherit:
-			kept[stream] = &capture{passOn: int64(stream)}
-			target.Mode = core.ModeCapture
-		case limited && target.Mode == core.ModeDescriptor:
-			kept[stream] = &capture{passOn: target.Descriptor}
-			target.Mode = core.ModeCapture
+		case limited && (target.Mode == core.ModeInherit || target.Mode == core.ModeDescriptor):
+			kept[stream] = &capture{use: passOn}
+			target.Relayed = true
 		}
 	}
 	return kept
@@ -482,7 +479,7 @@ func (j *Job) Read(stream core.Stream, b []byte) (int, error) {
 		return 0, core.Errorf(core.StatusEINVAL, "check stream", "%d is not a stream that a job writes", int32(stream))
 	}
 	c := j.output[stream]
-	if c == nil || c.passOn != noDescriptor {
+	if c == nil || c.use != keep {
 		if j.state == prepared && j.command.Streams[stream].Mode == core.ModeCapture {
 			return 0, nil
 		}

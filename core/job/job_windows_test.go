@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -140,6 +141,60 @@ func TestOutputCanLeadToAHandleOfTheCaller(t *testing.T) {
 	written, err := os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, "out\n", string(written))
+}
+
+// pipe makes a pipe whose ends are closed with the test.
+func pipe(t *testing.T) (reader, writer *os.File) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = reader.Close(), writer.Close() })
+	return reader, writer
+}
+
+// relayed makes a job whose counted output leads to a pipe.
+func relayed(t *testing.T, name string, args ...string) (*Job, *os.File) {
+	t.Helper()
+	reader, writer := pipe(t)
+	j := chore(t, name, args...)
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeDescriptor, int64(writer.Fd())))
+	require.NoError(t, j.SetLimit(core.LimitOutput, 100_000_000))
+	require.NoError(t, j.SetLimit(core.LimitWallTime, uint64(20*time.Second)))
+	return j, reader
+}
+
+func TestCountedOutputGoesWhereItLeadsAndTheCallersHandleCanBeClosed(t *testing.T) {
+	reader, writer := pipe(t)
+	j := chore(t, "write", "3000000")
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeDescriptor, int64(writer.Fd())))
+	require.NoError(t, j.SetLimit(core.LimitOutput, 100_000_000))
+	require.NoError(t, j.Start())
+	require.NoError(t, writer.Close())
+	written, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Len(t, written, 3_000_000)
+	v, err := j.Wait(Forever)
+	require.NoError(t, err)
+	assert.Equal(t, core.ReasonNone, v.Reason)
+	assert.EqualValues(t, 3_000_000, v.OutputBytes)
+}
+
+func TestLimitsHoldAlthoughNobodyReadsWhatIsCounted(t *testing.T) {
+	j, _ := relayed(t, "write", "90000000")
+	require.NoError(t, j.SetLimit(core.LimitWallTime, 500e6))
+	begun := time.Now()
+	v := run(t, j)
+	assert.Equal(t, core.ReasonWallTime, v.Reason)
+	assert.Less(t, time.Since(begun), 10*time.Second)
+	assert.Less(t, v.OutputBytes, uint64(10_000_000), "what is not read is not taken from the command")
+}
+
+func TestACommandWhoseCountedOutputNobodyCanReadIsTold(t *testing.T) {
+	j, reader := relayed(t, "write", "90000000")
+	require.NoError(t, reader.Close())
+	v := run(t, j)
+	assert.Equal(t, core.ReasonNone, v.Reason)
+	assert.EqualValues(t, 3, v.ExitCode)
 }
 
 func TestMoreOutputThanAPipeHoldsIsCaptured(t *testing.T) {

@@ -209,11 +209,11 @@ func (j *Job) keep(stream core.Stream, data []byte) {
 
 func (j *Job) store(stream core.Stream, data []byte) {
 	c := j.output[stream]
-	if c == nil || c.passOn == discarded {
+	if c == nil || c.use == discard {
 		return
 	}
-	if c.passOn != noDescriptor {
-		j.child.PassOn(stream, c.passOn, data)
+	if c.use == passOn {
+		j.child.PassOn(stream, data)
 		return
 	}
 	j.mu.Lock()
@@ -234,7 +234,7 @@ func (j *Job) finish() {
 	v := core.Verdict{
 		Reason: j.reason, ExitCode: exit.Code, Signal: exit.Signal,
 		UserTimeNs: uint64(exit.User), SystemTimeNs: uint64(exit.System), WallTimeNs: uint64(wall),
-		PeakMemoryBytes: exit.PeakResident, OutputBytes: w.written, PeakProcesses: uint32(max(w.most, 1)),
+		PeakMemoryBytes: exit.PeakResident, OutputBytes: w.written, PeakProcesses: uint32(max(w.most, exit.Processes, 1)),
 	}
 	if w.peak > v.PeakMemoryBytes {
 		v.PeakMemoryBytes = w.peak

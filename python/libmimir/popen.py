@@ -19,13 +19,12 @@ import threading
 import time
 import warnings
 from _thread import allocate_lock
-from collections.abc import Iterable
 from functools import partial
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, overload
 
 from . import _bindings as c
-from . import _job, _library
+from . import _job
 from ._launch import Launch, Stream, codec_of, connect, decode, descriptor_of, encode_input, known
 from .errors import BadHandleError, NoSuchProcessError
 from .jobs import JobResult, result_of
@@ -145,8 +144,7 @@ class Popen(Generic[AnyStr]):
                 elif target is not None:
                     connect(self._job, stream, target)
             self._job.start()
-            counted = any(name == "output" for name, _ in self._launch.given)
-            pipes.close_theirs(self._job, relayed=counted)
+            pipes.close_theirs()
             self.pid = self._job.pid()
         except BaseException:
             self._job.close()
@@ -327,32 +325,15 @@ class _Pipes:
             return binary
         return io.TextIOWrapper(binary, *codec, write_through=writes, line_buffering=writes and line_wise)
 
-    def close_theirs(self, job: _job.Job, *, relayed: bool) -> None:
-        """Close the command's ends, so that the end of the file is seen when it closes its own.
-
-        Output that is counted on the way is written by the library: to our copy, for as long as the job runs.
-        """
-        kept = [self._theirs[stream] for stream in self._theirs if relayed and stream != c.MIMIR_STREAM_INPUT]
-        if kept:
-            arguments = (*job.reference(), kept)
-            threading.Thread(target=_close_at_end, args=arguments, name="libmimir", daemon=True).start()
+    def close_theirs(self) -> None:
+        """Close the command's ends, so that the end of the file is seen when it closes its own."""
         for descriptor in self._theirs.values():
-            if descriptor not in kept:
-                os.close(descriptor)
+            os.close(descriptor)
         self._theirs.clear()
 
     def close(self) -> None:
         for descriptor in (*self._ours.values(), *self._theirs.values()):
             os.close(descriptor)
-
-
-def _close_at_end(functions: _library.Functions, handle: int, descriptors: Iterable[int]) -> None:
-    verdict = c.mimir_verdict()
-    verdict.size = c.STRUCT_SIZES["mimir_verdict"]
-    while functions.mimir_job_wait(handle, c.MIMIR_UNLIMITED, verdict) in (c.MIMIR_ETIMEDOUT, c.MIMIR_EINTR):
-        pass
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 class _Talk:

@@ -106,6 +106,21 @@ def test_counted_output_comes_as_it_is_written_and_whole() -> None:
         assert it.wait() == 0
 
 
+def test_the_end_of_counted_output_is_seen_when_the_command_closes_it() -> None:
+    with Popen(["sh", "-c", "echo one; exec >&-; sleep 100"], stdout=PIPE, output="1M", wall=60) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == b"one\n"
+        assert process.poll() is None
+        process.kill()
+
+
+def test_counted_output_takes_no_thread_of_python() -> None:
+    before = threading.active_count()
+    with Popen(["sleep", "100"], stdout=PIPE, stderr=PIPE, output="1M") as process:
+        assert threading.active_count() == before
+        process.kill()
+
+
 def test_limits_hold_although_nobody_reads_what_is_counted() -> None:
     with Popen(["yes"], stdout=PIPE, output="10M", wall=0.5) as process:
         assert process.wait(30) == -signal.SIGKILL

@@ -57,6 +57,7 @@ var (
 	globalMemoryStatusEx      = kernel32.NewProc("GlobalMemoryStatusEx")
 	getConsoleWindow          = kernel32.NewProc("GetConsoleWindow")
 	getHandleInformation      = kernel32.NewProc("GetHandleInformation")
+	cancelSynchronousIo       = kernel32.NewProc("CancelSynchronousIo")
 )
 
 // check turns the answer of a function that returns BOOL into an error.
@@ -183,4 +184,10 @@ func HandleFlags(handle windows.Handle) (uint32, error) {
 func HasConsoleWindow() bool {
 	r, _, _ := syscall.SyscallN(getConsoleWindow.Addr())
 	return r != 0
+}
+
+// CancelSynchronousIo ends the operation that a thread waits for.
+func CancelSynchronousIo(thread windows.Handle) error {
+	r, _, code := syscall.SyscallN(cancelSynchronousIo.Addr(), uintptr(thread))
+	return check("CancelSynchronousIo", r, code)
 }
