@@ -125,7 +125,9 @@ func (w *windowsChild) relayed(p *win32.Packet) {
 	r.busy = false
 	if p.Bytes == 0 { // nobody reads: the command finds out as it would have without us
 		r.rest = nil
-		w.closeEnd(stream)
+		w.closeEnd(stream) // and with it the relay
+		w.closeRelay(stream)
+		return
 	}
 	w.write(stream)
 	w.closeRelay(stream)
