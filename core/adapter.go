@@ -28,6 +28,11 @@ type Adapter interface {
 	// ProcessUsage reads what another process uses.
 	ProcessUsage(pid int64, fields UsageField, u *Usage) error
 
+	// Priority reads the priority of a process.
+	Priority(pid int64) (Priority, error)
+	// SetPriority sets that of all its threads. On failure nothing has changed.
+	SetPriority(pid int64, p Priority) error
+
 	// CreateGroup makes the caller the leader of a process group and returns its id.
 	CreateGroup() (int64, error)
 	// KillGroup sends a signal to the members of a process group; 0 tests whether there are any.

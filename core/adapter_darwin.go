@@ -183,6 +183,29 @@ func (a *unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error
 	return a.readTask(int(pid), fields, u)
 }
 
+// Priority reads it where it is told of every process: an answer of getpriority can be an error's.
+func (*unixAdapter) Priority(pid int64) (Priority, error) {
+	if pid == 0 {
+		pid = int64(os.Getpid())
+	}
+	who, err := (kernel{}).Identify(int(pid))
+	if err != nil || who.Ended {
+		return 0, &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
+	}
+	return Priority(who.Nice), nil
+}
+
+func (*unixAdapter) SetPriority(pid int64, p Priority) error {
+	err := unix.Setpriority(unix.PRIO_PROCESS, int(pid), int(p))
+	if err == unix.ESRCH {
+		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "setpriority", Text: noProcess(pid)}
+	}
+	if err != nil {
+		return OSError(err, "setpriority", "%d for process %d", int32(p), pid)
+	}
+	return nil
+}
+
 // goNeeds are the signals by which Go's runtime turns a fault into a panic that can be recovered.
 const goNeeds = 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGBUS-1) | 1<<(unix.SIGFPE-1)
 

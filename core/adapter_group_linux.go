@@ -89,6 +89,8 @@ func (a *unixAdapter) Offers(option Option) error {
 		if unix.Access("/proc/self/ns/net", unix.F_OK) != nil {
 			return notSupported("find network namespaces", "the kernel has none")
 		}
+	case OptionNoDesktop:
+		return notSupported("find option", "keeping a command from the desktop on Linux")
 	}
 	return nil
 }

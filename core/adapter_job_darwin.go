@@ -80,7 +80,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.NoNewPrivileges || c.NoNetwork || c.Writable != nil {
+	if c.NoNewPrivileges || c.NoNetwork || c.NoDesktop || c.Writable != nil {
 		return nil, notSupported("find option", "confinement of commands on macOS")
 	}
 	if c.Dir != "" { // posix_spawn does not say what of it has failed
@@ -118,6 +118,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	if c.Umask != nil {
 		spec.Umask = int(*c.Umask)
 	}
+	spec.Nice = (*int32)(c.Priority)
 	if c.User != nil {
 		spec.Credential = &posixspawn.Credential{UID: c.User.UID, GID: c.User.GID, Groups: c.User.Groups}
 	}
@@ -446,7 +447,7 @@ func (*unixAdapter) Offers(option Option) error {
 	switch option {
 	case OptionUmask, OptionNewSession, OptionGrace, OptionKeepDescriptor:
 		return nil
-	case OptionNoNewPrivileges, OptionNoNetwork:
+	case OptionNoNewPrivileges, OptionNoNetwork, OptionNoDesktop:
 		return notSupported("find option", "option %d of jobs on macOS", int32(option))
 	}
 	return notSupported("find option", "confinement of files on macOS")

@@ -150,6 +150,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	if c.Umask != nil {
 		spec.Umask = int(*c.Umask)
 	}
+	spec.Nice = (*int32)(c.Priority)
 	if c.User != nil {
 		spec.Credential = &spawn.Credential{UID: c.User.UID, GID: c.User.GID, Groups: c.User.Groups}
 	}

@@ -84,7 +84,7 @@ func (t *commandTable) remove(pid int64) {
 
 func (windowsAdapter) Offers(option Option) error {
 	switch option {
-	case OptionNewSession, OptionGrace, OptionKeepDescriptor:
+	case OptionNewSession, OptionGrace, OptionKeepDescriptor, OptionNoDesktop:
 		return nil
 	case 0:
 		return notSupported("find option", "Windows has no confinement of files for one command")
@@ -114,11 +114,17 @@ func (a windowsAdapter) commandJob(c *Command) (jobobject.Job, map[Limit]Enforce
 			limits.CPURate = toCPURate(value)
 		}
 	}
+	if c.Priority != nil {
+		limits.PriorityClass = classOf(*c.Priority)
+	}
 	job, err := jobobject.New("")
 	if err != nil {
 		return job, nil, windowsError(err, "")
 	}
-	if err := job.SetLimits(&limits); err != nil {
+	if err = job.SetLimits(&limits); err == nil && c.NoDesktop {
+		err = job.RestrictUI()
+	}
+	if err != nil {
 		job.Close()
 		return job, nil, windowsError(err, "limits of a job")
 	}
@@ -177,7 +183,13 @@ func (w *windowsChild) start(c *Command, spec *winproc.Spec) error {
 	if err != nil {
 		return err
 	}
-	w.process, err = winproc.Start(spec, w.job.Assign)
+	w.process, err = winproc.Start(spec, func(process windows.Handle) error {
+		if err := w.job.Assign(process); err != nil || c.Priority == nil {
+			return err
+		}
+		// The job has the class for all of its processes; Wine, which does not keep that, has it for the first.
+		return win32.Failed("SetPriorityClass", windows.SetPriorityClass(process, classOf(*c.Priority)))
+	})
 	if err != nil {
 		return windowsError(err, "%s", c.Args[0])
 	}

@@ -59,13 +59,10 @@ func findLimited(pid int64) *limitedProcess {
 // joinOwnJob puts a process into a job of its own, inside of the one that it may be in, with limits that are set before.
 func joinOwnJob(pid int64, limits *jobobject.Limits) (*limitedProcess, error) {
 	_ = outerLimits()
-	process := windows.CurrentProcess()
-	if pid != ownPID() {
-		var err error
-		const access = windows.PROCESS_SET_QUOTA | windows.PROCESS_TERMINATE | windows.PROCESS_QUERY_LIMITED_INFORMATION
-		if process, err = openLiving(pid, access); err != nil {
-			return nil, err
-		}
+	const access = windows.PROCESS_SET_QUOTA | windows.PROCESS_TERMINATE | windows.PROCESS_QUERY_LIMITED_INFORMATION
+	process, err := openOrSelf(pid, access)
+	if err != nil {
+		return nil, err
 	}
 	p := &limitedProcess{process: process, values: map[Limit]kernelLimit{}}
 	times, err := winproc.ReadTimes(process)
@@ -73,7 +70,7 @@ func joinOwnJob(pid int64, limits *jobobject.Limits) (*limitedProcess, error) {
 		p.job, err = jobobject.New(ownJobName(pid, times.Created))
 	}
 	if err != nil {
-		p.closeProcess()
+		closeUnlessSelf(p.process)
 		return nil, processError(err, pid)
 	}
 	if err = p.job.SetLimits(limits); err == nil && !p.job.Has(process) {
@@ -81,17 +78,11 @@ func joinOwnJob(pid int64, limits *jobobject.Limits) (*limitedProcess, error) {
 	}
 	if err != nil {
 		p.job.Close()
-		p.closeProcess()
+		closeUnlessSelf(p.process)
 		return nil, windowsError(err, "process %d", pid)
 	}
 	limitedProcesses.byID[pid] = p
 	return p, nil
-}
-
-func (p *limitedProcess) closeProcess() {
-	if p.process != windows.CurrentProcess() {
-		_ = windows.CloseHandle(p.process)
-	}
 }
 
 func ownPID() int64 { return int64(windows.GetCurrentProcessId()) }

@@ -181,6 +181,54 @@ func usageError(err error, step string, pid int64) error {
 	return OSError(err, step, "process %d", pid)
 }
 
+// kernelNice is what the system call getpriority answers for a nice value: it keeps clear of what is an error.
+func kernelNice(answer int) Priority { return Priority(20 - answer) }
+
+func (a *unixAdapter) Priority(pid int64) (Priority, error) {
+	answer, err := unix.Getpriority(unix.PRIO_PROCESS, int(pid))
+	if err != nil {
+		return 0, usageError(err, "getpriority", pid)
+	}
+	return kernelNice(answer), nil
+}
+
+// SetPriority sets that of each thread, which the kernel keeps apart, until there is none that has another: what a thread starts
+// has its priority.
+func (a *unixAdapter) SetPriority(pid int64, p Priority) error {
+	type former struct {
+		thread int
+		nice   Priority
+	}
+	var changed []former
+	for again := true; again; {
+		again = false
+		var failed error
+		err := a.proc.EachThread(int(pid), func(thread int) bool {
+			answer, err := unix.Getpriority(unix.PRIO_PROCESS, thread)
+			if err == nil && kernelNice(answer) != p {
+				if err = unix.Setpriority(unix.PRIO_PROCESS, thread, int(p)); err == nil {
+					changed = append(changed, former{thread, kernelNice(answer)})
+					again = true
+				}
+			}
+			if err != nil && err != unix.ESRCH { // a thread may end meanwhile
+				failed = err
+			}
+			return failed == nil
+		})
+		if err != nil {
+			return usageError(err, "read /proc/<pid>/task", pid)
+		}
+		if failed != nil {
+			for _, before := range changed {
+				_ = unix.Setpriority(unix.PRIO_PROCESS, before.thread, int(before.nice))
+			}
+			return OSError(failed, "setpriority", "%d for process %d", int32(p), pid)
+		}
+	}
+	return nil
+}
+
 // kernelAction is the kernel's struct sigaction.
 type kernelAction struct {
 	handler, flags, restorer uintptr

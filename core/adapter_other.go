@@ -50,6 +50,14 @@ func (otherAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error {
 	return processUsage(pid, fields, u)
 }
 
+func (otherAdapter) Priority(int64) (Priority, error) {
+	return 0, notSupported("find priority", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) SetPriority(int64, Priority) error {
+	return notSupported("find priority", "there is no adapter for %s", runtime.GOOS)
+}
+
 func (otherAdapter) CreateGroup() (int64, error) {
 	return 0, notSupported("create group", "there is no adapter for %s", runtime.GOOS)
 }

@@ -94,6 +94,45 @@ func TestUsageOfTheCallerAndOfAnotherProcessIsRead(t *testing.T) {
 	assert.ErrorIs(t, ReadUsage(native, 999_999_996, UsageAll, &other), StatusESRCH)
 }
 
+func TestThePriorityIsAClass(t *testing.T) {
+	other := sleeper(t)
+	for _, pid := range []int64{0, ownPID(), other} {
+		process, err := openOrSelf(pid, windows.PROCESS_QUERY_LIMITED_INFORMATION)
+		require.NoError(t, err)
+		for p, class := range priorityClasses {
+			if p == PriorityHighest { // needs a privilege
+				continue
+			}
+			require.NoError(t, SetPriority(native, pid, p))
+			found, err := windows.GetPriorityClass(process)
+			require.NoError(t, err)
+			assert.Equal(t, class, found)
+			read, err := ReadPriority(native, pid)
+			require.NoError(t, err)
+			assert.Equal(t, p, read)
+		}
+		require.NoError(t, SetPriority(native, pid, 3))
+		read, err := ReadPriority(native, pid)
+		require.NoError(t, err)
+		assert.Equal(t, PriorityNormal, read, "a number between two classes means the lower")
+		closeUnlessSelf(process)
+	}
+}
+
+func TestAClassThatIsNotHadIsToldAndTheFormerOneStays(t *testing.T) {
+	other := sleeper(t)
+	require.NoError(t, SetPriority(native, other, PriorityBelowNormal))
+	err := SetPriority(native, other, PriorityHighest)
+	read, readErr := ReadPriority(native, other)
+	require.NoError(t, readErr)
+	if err == nil {
+		assert.Equal(t, PriorityHighest, read, "who has the privilege has the class")
+		return
+	}
+	assert.ErrorIs(t, err, StatusEPERM)
+	assert.Equal(t, PriorityBelowNormal, read)
+}
+
 // amounts are values that each limit can have without harm.
 var amounts = map[Limit]uint64{
 	LimitMemory: 1 << 40, LimitAddressSpace: 1 << 40, LimitCPUTime: 3600e9, LimitWallTime: 3600e9, LimitProcesses: 1000,

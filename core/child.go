@@ -21,10 +21,12 @@ type Command struct {
 	Keep []int
 	// Umask is the file mode creation mask, nil for the caller's.
 	Umask *uint32
+	// Priority is the command's priority, nil for the caller's. Windows: that of all of the job, which none of it can change.
+	Priority *Priority
 	// User is whom the command runs as, nil for the caller.
 	User *User
-	// NewSession, NoNewPrivileges and NoNetwork are described at the options of the same names.
-	NewSession, NoNewPrivileges, NoNetwork bool
+	// NewSession, NoNewPrivileges, NoNetwork and NoDesktop are described at the options of the same names.
+	NewSession, NoNewPrivileges, NoNetwork, NoDesktop bool
 	// Writable, if not nil, are the only directories below which the command can change files.
 	Writable []string
 }

@@ -22,6 +22,9 @@ const (
 	// OptionKeepDescriptor is a descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It can be
 	// given repeatedly.
 	OptionKeepDescriptor Option = 6
+	// OptionNoDesktop, when 1, keeps the job's processes from the user's desktop: the clipboard, windows of other processes,
+	// global atoms, display and system settings, other desktops, ending the session (JOB_OBJECT_UILIMIT_*). Windows.
+	OptionNoDesktop Option = 7
 )
 
 // User is whom a command runs as.

@@ -77,6 +77,14 @@ int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value) {
     return mimirgo_job_set_option(job, option, value);
 }
 
+int32_t mimir_job_set_priority(uint64_t job, int32_t priority) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_job_set_priority");
+#endif
+    mimir_enter();
+    return mimirgo_job_set_priority(job, priority);
+}
+
 int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
                            uint64_t count) {
 #ifndef _WIN32
@@ -283,6 +291,22 @@ int32_t mimir_path_directory(int32_t directory, const char *application, char *b
 #endif
     mimir_enter();
     return mimirgo_path_directory(directory, (char *)application, buffer, length, needed);
+}
+
+int32_t mimir_priority_get(int64_t pid, int32_t *priority) {
+#ifndef _WIN32
+    if (FORKED) return mimir_forked_priority_get(pid, priority);
+#endif
+    mimir_enter();
+    return mimirgo_priority_get(pid, priority);
+}
+
+int32_t mimir_priority_set(int64_t pid, int32_t priority) {
+#ifndef _WIN32
+    if (FORKED) return mimir_forked_priority_set(pid, priority);
+#endif
+    mimir_enter();
+    return mimirgo_priority_set(pid, priority);
 }
 
 int32_t mimir_group_create(int64_t *group) {

@@ -379,6 +379,86 @@ int32_t mimir_forked_group_kill(int64_t group, int32_t signal) {
     return MIMIR_OK;
 }
 
+#ifndef __APPLE__
+
+/* Calls visit with each name of a directory that has no dot in front, without opendir, which allocates. */
+static int each_entry(const char *path, void (*visit)(const char *name, void *context), void *context) {
+    char bytes[1024];
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    for (;;) {
+        long got = syscall(SYS_getdents64, fd, bytes, sizeof bytes);
+        if (got <= 0) break;
+        /* struct linux_dirent64: the record's length at 16, its name from 19. */
+        for (long at = 0; at < got;) {
+            unsigned short length;
+            memcpy(&length, bytes + at + 16, sizeof length);
+            if (bytes[at + 19] != '.') visit(bytes + at + 19, context);
+            at += length;
+        }
+    }
+    close(fd);
+    return 0;
+}
+
+#endif
+
+/* Priority. */
+
+static int32_t check_own_priority(int64_t pid, const char *function) {
+    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
+    return pid != 0 && pid != getpid() ? mimir_gate_refuse(function) : MIMIR_OK;
+}
+
+int32_t mimir_forked_priority_get(int64_t pid, int32_t *priority) {
+    struct text t = {.length = 0};
+    int32_t wrong = check_own_priority(pid, "mimir_priority_get");
+    if (!priority) return null("priority");
+    if (wrong != MIMIR_OK) return wrong;
+    errno = 0; /* -1 is a priority, too */
+    int found = getpriority(PRIO_PROCESS, 0);
+    if (errno != 0) return os_error(errno, "getpriority", &t);
+    *priority = found;
+    return MIMIR_OK;
+}
+
+struct priority {
+    int wanted, error;
+};
+
+#ifndef __APPLE__
+
+static void set_priority_of(const char *thread, void *context) {
+    struct priority *p = context;
+    uint64_t id = 0;
+    while (*thread >= '0' && *thread <= '9') id = id * 10 + (uint64_t)(*thread++ - '0');
+    if (p->error == 0 && setpriority(PRIO_PROCESS, (id_t)id, p->wanted) != 0 && errno != ESRCH) p->error = errno;
+}
+
+#endif
+
+int32_t mimir_forked_priority_set(int64_t pid, int32_t priority) {
+    struct text t = {.length = 0};
+    struct priority p = {priority, 0};
+    int32_t wrong = check_own_priority(pid, "mimir_priority_set");
+    if (wrong == MIMIR_EINVAL) return wrong;
+    if (priority < MIMIR_PRIORITY_HIGHEST || priority > MIMIR_PRIORITY_LOW)
+        return invalid("check priority", "", priority, " is not within -20 and 19");
+    if (wrong != MIMIR_OK) return wrong;
+#ifdef __APPLE__
+    if (setpriority(PRIO_PROCESS, 0, priority) != 0) p.error = errno; /* of all threads */
+#else
+    /* The calling thread first: what it may not do, no other may. Each thread has its own. */
+    if (setpriority(PRIO_PROCESS, 0, priority) != 0)
+        p.error = errno;
+    else
+        each_entry("/proc/self/task", set_priority_of, &p);
+#endif
+    if (p.error == 0) return MIMIR_OK;
+    add_signed(&t, priority);
+    return os_error(p.error, "setpriority", &t);
+}
+
 #ifdef __APPLE__
 
 static int unblock(uint64_t signals) {
@@ -473,25 +553,15 @@ int32_t mimir_forked_library_reload(uint64_t *handle) {
 
 #else
 
-/* Counts the entries of /proc/self/fd without opendir, which allocates. */
+static void count_entry(const char *name, void *count) {
+    (void)name;
+    ++*(uint32_t *)count;
+}
+
 static int count_descriptors(uint32_t *count) {
-    char bytes[1024];
-    int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    uint32_t n = 0;
-    for (;;) {
-        long got = syscall(SYS_getdents64, fd, bytes, sizeof bytes);
-        if (got <= 0) break;
-        /* struct linux_dirent64: the record's length at 16, its name from 19. */
-        for (long at = 0; at < got;) {
-            unsigned short length;
-            memcpy(&length, bytes + at + 16, sizeof length);
-            if (bytes[at + 19] != '.') n++;
-            at += length;
-        }
-    }
-    close(fd);
-    *count = n - 1; /* less the one that the count needs */
+    *count = 0;
+    if (each_entry("/proc/self/fd", count_entry, count) != 0) return -1;
+    --*count; /* the one that the count needs */
     return 0;
 }
 

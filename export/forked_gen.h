@@ -14,6 +14,8 @@ int32_t mimir_forked_limit_set(int64_t pid, int32_t limit, uint64_t soft, uint64
                                int32_t *enforcement);
 int32_t mimir_forked_limit_get(int64_t pid, int32_t limit, uint64_t *soft, uint64_t *hard,
                                int32_t *enforcement);
+int32_t mimir_forked_priority_get(int64_t pid, int32_t *priority);
+int32_t mimir_forked_priority_set(int64_t pid, int32_t priority);
 int32_t mimir_forked_group_create(int64_t *group);
 int32_t mimir_forked_group_kill(int64_t group, int32_t signal);
 int32_t mimir_forked_signal_reset(int32_t signal);

@@ -134,6 +134,20 @@ func mimirgo_job_set_option(job C.uint64_t, option C.int32_t, value C.uint64_t) 
 	return withJob(job, func(j *jobHandle) error { return j.SetOption(core.Option(option), uint64(value)) })
 }
 
+// mimir_job_set_priority gives the command a priority, a nice value from -20 to 19 or one of the MIMIR_PRIORITY_* constants, which
+// is in force before its first instruction, and which its descendants inherit. Without it the command has the caller's. Windows:
+// the whole job has it, and none of its processes can change its own. Whether the caller may is found out at the start:
+// MIMIR_EPERM.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for a number that is no priority; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_priority
+func mimirgo_job_set_priority(job C.uint64_t, priority C.int32_t) (status C.int32_t) {
+	defer guard(&status)
+	return withJob(job, func(j *jobHandle) error { return j.SetPriority(core.Priority(priority)) })
+}
+
 // mimir_job_set_user sets the user, the group and count supplementary groups that the command runs as. Whether the caller
 // may is found out at the start: MIMIR_EPERM.
 //

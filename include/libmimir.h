@@ -570,7 +570,11 @@ enum mimir_option {
     MIMIR_OPTION_GRACE = 5,
     /* A descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It
      * can be given repeatedly. */
-    MIMIR_OPTION_KEEP_DESCRIPTOR = 6
+    MIMIR_OPTION_KEEP_DESCRIPTOR = 6,
+    /* MIMIR_OPTION_NO_DESKTOP, when 1, keeps the job's processes from the user's desktop: the
+     * clipboard, windows of other processes, global atoms, display and system settings, other
+     * desktops, ending the session (JOB_OBJECT_UILIMIT_*). Windows. */
+    MIMIR_OPTION_NO_DESKTOP = 7
 };
 
 /* One of a command's standard streams. */
@@ -728,6 +732,18 @@ MIMIR_API int32_t mimir_job_set_stream(uint64_t job, int32_t stream, int32_t mod
  *
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_job_set_option(uint64_t job, int32_t option, uint64_t value);
+
+/* mimir_job_set_priority gives the command a priority, a nice value from -20 to 19 or one of the
+ * MIMIR_PRIORITY_* constants, which is in force before its first instruction, and which its
+ * descendants inherit. Without it the command has the caller's. Windows: the whole job has it,
+ * and none of its processes can change its own. Whether the caller may is found out at the
+ * start: MIMIR_EPERM.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for a number that is no priority;
+ * MIMIR_ESTATE when the job has been started.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_job_set_priority(uint64_t job, int32_t priority);
 
 /* mimir_job_set_user sets the user, the group and count supplementary groups that the command
  * runs as. Whether the caller may is found out at the start: MIMIR_EPERM.
@@ -925,6 +941,51 @@ MIMIR_API int32_t mimir_path_separator(int32_t flavour, char *buffer, uint64_t l
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_path_directory(int32_t directory, const char *application, char *buffer,
                                        uint64_t length, uint64_t *needed);
+
+
+/* =================================================================================================
+ * Priority */
+
+/* A process's claim to the processors against that of others: a nice value, from -20, the most,
+ * to 19, the least. Windows has six classes, which are the constants: a number between two of
+ * them means the lower, and reads back as it. */
+enum mimir_priority {
+    /* For what may wait until nobody else wants to run. Windows: IDLE_PRIORITY_CLASS. */
+    MIMIR_PRIORITY_LOW = 19,
+    /* For work in the background. Windows: BELOW_NORMAL_PRIORITY_CLASS. */
+    MIMIR_PRIORITY_BELOW_NORMAL = 10,
+    /* What a process has that nobody has changed. Windows: NORMAL_PRIORITY_CLASS. */
+    MIMIR_PRIORITY_NORMAL = 0,
+    /* MIMIR_PRIORITY_ABOVE_NORMAL, and what is higher, needs a privilege on Unix (CAP_SYS_NICE
+     * or RLIMIT_NICE; root). Windows: ABOVE_NORMAL_PRIORITY_CLASS. */
+    MIMIR_PRIORITY_ABOVE_NORMAL = -7,
+    /* For what must answer at once. Windows: HIGH_PRIORITY_CLASS. */
+    MIMIR_PRIORITY_HIGH = -14,
+    /* Leaves little to others. Windows: REALTIME_PRIORITY_CLASS, which needs a privilege there
+     * too. */
+    MIMIR_PRIORITY_HIGHEST = -20
+};
+
+/* mimir_priority_get stores the priority of a process, a nice value from -20 to 19; pid 0 is the
+ * caller. Windows: the MIMIR_PRIORITY_* constant of its class.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none or NULL; MIMIR_ESRCH when the process
+ * is gone; MIMIR_EPERM when it may not be asked.
+ *
+ * After fork: works. */
+MIMIR_API int32_t mimir_priority_get(int64_t pid, int32_t *priority);
+
+/* mimir_priority_set sets the priority of all threads of a process, and so that of what it
+ * starts from then on: a nice value from -20 to 19, or one of the MIMIR_PRIORITY_* constants.
+ * pid 0 is the caller. What is lowered on Unix cannot be raised again without a privilege. Linux
+ * counts it among the processes of one session where the scheduler groups them so (autogroup).
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL for a pid or a priority that is none; MIMIR_ESRCH when the
+ * process is gone; MIMIR_EPERM when it is another user's, or the privilege is missing. On
+ * failure nothing has changed.
+ *
+ * After fork: works. */
+MIMIR_API int32_t mimir_priority_set(int64_t pid, int32_t priority);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/windows"
+
 	"libmimir/core"
 )
 
@@ -40,6 +42,27 @@ var chores = map[string]func(args []string){
 				os.Exit(3)
 			}
 		}
+	},
+	"priority": func([]string) {
+		p, _ := core.ReadPriority(core.Native(), 0)
+		fmt.Print(int(p))
+	},
+	// raise tries to get out of its class, and shows that of a child.
+	"raise": func([]string) {
+		err := core.SetPriority(core.Native(), 0, core.PriorityNormal)
+		p, _ := core.ReadPriority(core.Native(), 0)
+		self, _ := os.Executable()
+		child := exec.Command(self)
+		child.Env = append(os.Environ(), choreVariable+"=priority")
+		out, _ := child.Output()
+		fmt.Printf("%s %d %s", core.StatusOf(err), int(p), out)
+	},
+	// desktop shows whether it can write the clipboard.
+	"desktop": func([]string) {
+		user32 := windows.NewLazySystemDLL("user32.dll")
+		opened, _, _ := user32.NewProc("OpenClipboard").Call(0)
+		emptied, _, _ := user32.NewProc("EmptyClipboard").Call()
+		fmt.Print(opened != 0 && emptied != 0)
 	},
 	"where": func([]string) {
 		dir, _ := os.Getwd()

@@ -166,7 +166,7 @@ func (j *Job) SetReturnOnSignal() error {
 // SetOption sets an option beside limits and streams.
 func (j *Job) SetOption(option core.Option, value uint64) error {
 	return j.prepare(func() error {
-		if option < core.OptionUmask || option > core.OptionKeepDescriptor {
+		if option < core.OptionUmask || option > core.OptionNoDesktop {
 			return core.Errorf(core.StatusEINVAL, "check option", "%d is not an option", int32(option))
 		}
 		if err := j.adapter.Offers(option); err != nil {
@@ -202,7 +202,20 @@ func (j *Job) SetOption(option core.Option, value uint64) error {
 			c.NoNewPrivileges = on
 		case core.OptionNoNetwork:
 			c.NoNetwork = on
+		case core.OptionNoDesktop:
+			c.NoDesktop = on
 		}
+		return nil
+	})
+}
+
+// SetPriority sets the command's priority, which is in force before its first instruction.
+func (j *Job) SetPriority(p core.Priority) error {
+	return j.prepare(func() error {
+		if err := core.CheckPriority(p); err != nil {
+			return err
+		}
+		j.command.Priority = &p
 		return nil
 	})
 }

@@ -708,10 +708,42 @@ func TestOptionsAreTheCommands(t *testing.T) {
 	run(t, j)
 	assert.Equal(t, "0o27 True True\n", captured(t, j, core.StreamOutput))
 	for option, value := range map[core.Option]uint64{
-		0: 1, 7: 1, core.OptionUmask: 0o1000, core.OptionNewSession: 2, core.OptionKeepDescriptor: 2,
+		0: 1, 8: 1, core.OptionUmask: 0o1000, core.OptionNewSession: 2, core.OptionKeepDescriptor: 2,
 	} {
 		assert.ErrorIs(t, newJob(t, "true").SetOption(option, value), core.StatusEINVAL, option)
 	}
+}
+
+func TestACommandAndItsDescendantsHaveThePriorityThatItWasGiven(t *testing.T) {
+	own, err := core.ReadPriority(core.Native(), 0)
+	require.NoError(t, err)
+	j := newJob(t, "sh", "-c", "nice; sh -c nice; setsid -w nice")
+	capture2(t, j)
+	require.NoError(t, j.SetPriority(core.PriorityBelowNormal))
+	run(t, j)
+	assert.Equal(t, "10\n10\n10\n", captured(t, j, core.StreamOutput))
+	after, err := core.ReadPriority(core.Native(), 0)
+	require.NoError(t, err)
+	assert.Equal(t, own, after, "the caller's stays")
+	for _, p := range []core.Priority{-21, 20} {
+		assert.ErrorIs(t, newJob(t, "true").SetPriority(p), core.StatusEINVAL, p)
+	}
+	j = newJob(t, "nice")
+	capture2(t, j)
+	run(t, j)
+	assert.Equal(t, fmt.Sprintln(own), captured(t, j, core.StreamOutput))
+	assert.ErrorIs(t, newJob(t, "true").SetOption(core.OptionNoDesktop, 1), core.StatusENOTSUP)
+}
+
+func TestAPriorityThatTheCallerMayNotGiveIsToldByItsStep(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may give any priority")
+	}
+	j := newJob(t, "true")
+	require.NoError(t, j.SetPriority(core.PriorityHighest))
+	err := j.Start()
+	require.ErrorIs(t, err, core.StatusEPERM)
+	assert.ErrorContains(t, err, "setpriority")
 }
 
 func TestACommandRunsAsAnotherUser(t *testing.T) {

@@ -506,3 +506,42 @@ func TestJobsDieWithTheirHost(t *testing.T) {
 	_ = host.Wait()
 	assert.Eventually(t, func() bool { return !alive(pid) }, time.Minute, 10*time.Millisecond)
 }
+
+func TestACommandStartsInTheClassThatItWasGiven(t *testing.T) {
+	for p, want := range map[core.Priority]core.Priority{
+		core.PriorityLow: core.PriorityLow, 12: core.PriorityBelowNormal, core.PriorityAboveNormal: core.PriorityAboveNormal,
+	} {
+		j := chore(t, "priority")
+		capture2(t, j)
+		require.NoError(t, j.SetPriority(p))
+		run(t, j)
+		assert.Equal(t, strconv.Itoa(int(want)), captured(t, j, core.StreamOutput))
+	}
+	j := chore(t, "exit", "0")
+	for _, p := range []core.Priority{-21, 20} {
+		assert.ErrorIs(t, j.SetPriority(p), core.StatusEINVAL, p)
+	}
+}
+
+func TestNoneOfAJobChangesItsClass(t *testing.T) {
+	notKeptByWine(t)
+	j := chore(t, "raise")
+	capture2(t, j)
+	require.NoError(t, j.SetPriority(core.PriorityLow))
+	v := run(t, j)
+	assert.Equal(t, "permission denied 19 19", captured(t, j, core.StreamOutput))
+	assert.Zero(t, v.ExitCode)
+}
+
+func TestACommandIsKeptFromTheDesktopWhenItIsAskedForAlone(t *testing.T) {
+	for asked, want := range map[uint64]string{0: "true", 1: "false"} {
+		j := chore(t, "desktop")
+		capture2(t, j)
+		require.NoError(t, j.SetOption(core.OptionNoDesktop, asked))
+		run(t, j)
+		if asked == 0 || !onWine { // Wine takes the restriction and does nothing
+			assert.Equal(t, want, captured(t, j, core.StreamOutput), "the clipboard can be opened and emptied")
+		}
+	}
+	assert.ErrorIs(t, chore(t, "exit", "0").SetOption(core.OptionNoDesktop, 2), core.StatusEINVAL)
+}

@@ -27,6 +27,7 @@ from __future__ import annotations
 from . import _library as _library
 from ._bindings import VERSION as _VERSION
 from ._group import create_process_group, getpgid, killpg, reset_signals, setpgrp
+from ._priority import get_priority, set_priority
 from .errors import (
     BadHandleError,
     BufferTooShortError,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from .jobs import JobError, JobResult, run
     from .popen import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
     from .process import (
+        PRIORITIES,
         SAME,
         LimitValue,
         Process,
@@ -103,6 +105,7 @@ _LAZY_NAMES = {
     "STDOUT": "popen",
     "Popen": "popen",
     "TimeoutExpired": "popen",
+    "PRIORITIES": "process",
     "SAME": "process",
     "LimitValue": "process",
     "Process": "process",
@@ -159,17 +162,20 @@ __all__ = [
     "ResourceLimiter",
     "Sandbox",
     # process
+    "PRIORITIES",
     "SAME",
     "LimitValue",
     "Process",
     "ProcessUsage",
     "create_process_group",
     "get_limit",
+    "get_priority",
     "getpgid",
     "killpg",
     "limits",
     "reset_signals",
     "set_limit",
+    "set_priority",
     "setpgrp",
     "supports",
     "usage",

@@ -98,6 +98,11 @@ MIMIR_OPTION_KEEP_DESCRIPTOR: Final = 6
 """A descriptor above 2 (Windows: a HANDLE) that the command gets under its own number. It can be
 given repeatedly.
 """
+MIMIR_OPTION_NO_DESKTOP: Final = 7
+"""MIMIR_OPTION_NO_DESKTOP, when 1, keeps the job's processes from the user's desktop: the
+clipboard, windows of other processes, global atoms, display and system settings, other
+desktops, ending the session (JOB_OBJECT_UILIMIT_*). Windows.
+"""
 
 # mimir_path_flavour: A set of rules for paths.
 MIMIR_PATH_NATIVE: Final = 0
@@ -114,6 +119,24 @@ MIMIR_DIRECTORY_TEMP: Final = 2
 """Where temporary files go."""
 MIMIR_DIRECTORY_CONFIG: Final = 3
 """Where an application keeps its settings."""
+
+# mimir_priority: A process's claim to the processors against that of others: a nice value, from
+# -20, the most, to 19, the least. Windows has six classes, which are the constants: a number
+# between two of them means the lower, and reads back as it.
+MIMIR_PRIORITY_LOW: Final = 19
+"""For what may wait until nobody else wants to run. Windows: IDLE_PRIORITY_CLASS."""
+MIMIR_PRIORITY_BELOW_NORMAL: Final = 10
+"""For work in the background. Windows: BELOW_NORMAL_PRIORITY_CLASS."""
+MIMIR_PRIORITY_NORMAL: Final = 0
+"""What a process has that nobody has changed. Windows: NORMAL_PRIORITY_CLASS."""
+MIMIR_PRIORITY_ABOVE_NORMAL: Final = -7
+"""MIMIR_PRIORITY_ABOVE_NORMAL, and what is higher, needs a privilege on Unix (CAP_SYS_NICE or
+RLIMIT_NICE; root). Windows: ABOVE_NORMAL_PRIORITY_CLASS.
+"""
+MIMIR_PRIORITY_HIGH: Final = -14
+"""For what must answer at once. Windows: HIGH_PRIORITY_CLASS."""
+MIMIR_PRIORITY_HIGHEST: Final = -20
+"""Leaves little to others. Windows: REALTIME_PRIORITY_CLASS, which needs a privilege there too."""
 
 # mimir_status: The outcome of a call. Zero is success; every failure is negative. Numbers are part
 # of the C interface: they are never changed and only appended to.
@@ -265,6 +288,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_OPTION_NO_NETWORK": MIMIR_OPTION_NO_NETWORK,
         "MIMIR_OPTION_GRACE": MIMIR_OPTION_GRACE,
         "MIMIR_OPTION_KEEP_DESCRIPTOR": MIMIR_OPTION_KEEP_DESCRIPTOR,
+        "MIMIR_OPTION_NO_DESKTOP": MIMIR_OPTION_NO_DESKTOP,
     },
     "mimir_path_flavour": {
         "MIMIR_PATH_NATIVE": MIMIR_PATH_NATIVE,
@@ -275,6 +299,14 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_DIRECTORY_HOME": MIMIR_DIRECTORY_HOME,
         "MIMIR_DIRECTORY_TEMP": MIMIR_DIRECTORY_TEMP,
         "MIMIR_DIRECTORY_CONFIG": MIMIR_DIRECTORY_CONFIG,
+    },
+    "mimir_priority": {
+        "MIMIR_PRIORITY_LOW": MIMIR_PRIORITY_LOW,
+        "MIMIR_PRIORITY_BELOW_NORMAL": MIMIR_PRIORITY_BELOW_NORMAL,
+        "MIMIR_PRIORITY_NORMAL": MIMIR_PRIORITY_NORMAL,
+        "MIMIR_PRIORITY_ABOVE_NORMAL": MIMIR_PRIORITY_ABOVE_NORMAL,
+        "MIMIR_PRIORITY_HIGH": MIMIR_PRIORITY_HIGH,
+        "MIMIR_PRIORITY_HIGHEST": MIMIR_PRIORITY_HIGHEST,
     },
     "mimir_status": {
         "MIMIR_OK": MIMIR_OK,
@@ -586,6 +618,7 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_int64,
     ),
     "mimir_job_set_option": (ctypes.c_uint64, ctypes.c_int32, ctypes.c_uint64),
+    "mimir_job_set_priority": (ctypes.c_uint64, ctypes.c_int32),
     "mimir_job_set_user": (
         ctypes.c_uint64,
         ctypes.c_uint32,
@@ -690,6 +723,8 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_uint64,
         ctypes.POINTER(ctypes.c_uint64),
     ),
+    "mimir_priority_get": (ctypes.c_int64, ctypes.POINTER(ctypes.c_int32)),
+    "mimir_priority_set": (ctypes.c_int64, ctypes.c_int32),
     "mimir_group_create": (ctypes.POINTER(ctypes.c_int64),),
     "mimir_group_kill": (ctypes.c_int64, ctypes.c_int32),
     "mimir_process_children": (
@@ -812,6 +847,21 @@ class Functions:
     Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown option or a value that it
     cannot have; MIMIR_ENOTSUP for one that cannot be had here; MIMIR_ESTATE when the job has
     been started.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_job_set_priority: Callable[..., int]
+    """int32_t mimir_job_set_priority(uint64_t job, int32_t priority)
+
+    mimir_job_set_priority gives the command a priority, a nice value from -20 to 19 or one of
+    the MIMIR_PRIORITY_* constants, which is in force before its first instruction, and which
+    its descendants inherit. Without it the command has the caller's. Windows: the whole job
+    has it, and none of its processes can change its own. Whether the caller may is found out
+    at the start: MIMIR_EPERM.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for a number that is no priority;
+    MIMIR_ESTATE when the job has been started.
 
     After fork: MIMIR_EFORKED.
     """
@@ -1155,6 +1205,34 @@ class Functions:
     when the user has no home.
 
     After fork: MIMIR_EFORKED.
+    """
+
+    mimir_priority_get: Callable[..., int]
+    """int32_t mimir_priority_get(int64_t pid, int32_t *priority)
+
+    mimir_priority_get stores the priority of a process, a nice value from -20 to 19; pid 0 is
+    the caller. Windows: the MIMIR_PRIORITY_* constant of its class.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none or NULL; MIMIR_ESRCH when the
+    process is gone; MIMIR_EPERM when it may not be asked.
+
+    After fork: works.
+    """
+
+    mimir_priority_set: Callable[..., int]
+    """int32_t mimir_priority_set(int64_t pid, int32_t priority)
+
+    mimir_priority_set sets the priority of all threads of a process, and so that of what it
+    starts from then on: a nice value from -20 to 19, or one of the MIMIR_PRIORITY_*
+    constants. pid 0 is the caller. What is lowered on Unix cannot be raised again without a
+    privilege. Linux counts it among the processes of one session where the scheduler groups
+    them so (autogroup).
+
+    Returns: MIMIR_OK; MIMIR_EINVAL for a pid or a priority that is none; MIMIR_ESRCH when the
+    process is gone; MIMIR_EPERM when it is another user's, or the privilege is missing. On
+    failure nothing has changed.
+
+    After fork: works.
     """
 
     mimir_group_create: Callable[..., int]

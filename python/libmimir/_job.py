@@ -126,6 +126,9 @@ class Job:
         array = (ctypes.c_uint32 * len(groups))(*groups)
         self._check(self._functions.mimir_job_set_user(self._handle, user, group, array, len(groups)))
 
+    def set_priority(self, priority: int) -> None:
+        self._check(self._functions.mimir_job_set_priority(self._handle, priority))
+
     def set_writable(self, directories: Sequence[_Text]) -> None:
         """Confine the command to changing files below these directories."""
         paths = [os.fsencode(directory) for directory in directories]

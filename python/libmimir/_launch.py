@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import IO, TYPE_CHECKING, Any, Protocol, Union
 
 from . import _bindings as c
-from . import _job, _limits, _units
+from . import _job, _limits, _priority, _units
 from .errors import InvalidArgumentError, NotSupportedError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict
 
     from ._job import Command, Environment, _Text
+    from ._priority import Priority
     from ._units import Duration, Size
 
     class Options(TypedDict, total=False):
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
         start_new_session: bool
         no_new_privileges: bool
         no_network: bool
+        no_desktop: bool
+        priority: Priority | None
         writable: Iterable[_Text] | None
 
 
@@ -66,6 +69,7 @@ _STREAMS = frozenset(NAMES.values())
 _CONFINEMENTS = {
     "no_new_privileges": c.MIMIR_OPTION_NO_NEW_PRIVILEGES,
     "no_network": c.MIMIR_OPTION_NO_NETWORK,
+    "no_desktop": c.MIMIR_OPTION_NO_DESKTOP,
 }
 
 
@@ -73,6 +77,7 @@ _KNOWN = frozenset(
     [
         *(*_READERS, *_STREAMS, *_CONFINEMENTS),
         *("cwd", "env", "grace", "pass_fds", "umask", "user", "group", "extra_groups", "start_new_session", "writable"),
+        "priority",
     ]
 )
 
@@ -101,6 +106,7 @@ class Launch:
         self._options: list[tuple[int, int]] = []
         self._user: tuple[int, int, list[int]] | None = None
         self._writable: list[bytes] | None = None
+        self._priority: int | None = None
         #: What is kept besides limits, by the name of the argument.
         self.confinements: list[str] = []
         values: Mapping[str, Any] = options
@@ -136,6 +142,8 @@ class Launch:
         elif name == "start_new_session":
             if value:
                 self._options.append((c.MIMIR_OPTION_NEW_SESSION, 1))
+        elif name == "priority":
+            self._priority = _priority.parse(value, label(name) if label else name)
         elif name in _CONFINEMENTS:
             if value:
                 self._options.append((_CONFINEMENTS[name], 1))
@@ -157,6 +165,8 @@ class Launch:
             job.set_environment(self._environment)
         for option, value in self._options:
             job.set_option(option, value)
+        if self._priority is not None:
+            job.set_priority(self._priority)
         if self._user is not None:
             job.set_user(*self._user)
         if self._writable is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._job import Job
     from ._launch import Options
+    from ._priority import Priority
     from ._units import Duration, Size
 
     class _Options(Options, total=False):
@@ -61,7 +62,7 @@ class JobResult(subprocess.CompletedProcess[_T]):
     #: The limits that were given, in bytes, seconds, CPUs or a number of things, by the name of the argument.
     limits: dict[str, int | float]
     #: How strongly each was kept: ``"kernel"``, ``"kernel-per-user"``, ``"watchdog"`` or ``"advisory"``; and the
-    #: confinements ``"no_new_privileges"``, ``"no_network"`` and ``"writable"``, where asked for.
+    #: confinements ``"no_new_privileges"``, ``"no_network"``, ``"no_desktop"`` and ``"writable"``, where asked for.
     enforcement: dict[str, str]
 
     def __init__(
@@ -234,6 +235,8 @@ def run(
     no_new_privileges: bool = False,
     no_network: bool = False,
     writable: Iterable[_Text] | None = None,
+    no_desktop: bool = False,
+    priority: Priority | None = None,
 ) -> JobResult[Any]:
     """Run a command under limits, wait for its end, and tell what it used and which limit ended it.
 
@@ -263,9 +266,13 @@ def run(
     grace makes a command that is ended for its wall or CPU time, or killed, get SIGTERM first, and SIGKILL that many
     seconds later.
 
-    Confinements, for the command and all its descendants, on Linux: no_new_privileges makes the set-user-id bit give
+    priority is a nice value, from -20, the most, to 19, the least, or one of ``"low"``, ``"below-normal"``,
+    ``"normal"``, ``"above-normal"``, ``"high"`` and ``"highest"``, the classes of Windows: see `libmimir.set_priority`.
+
+    Confinements, for the command and all its descendants. On Linux: no_new_privileges makes the set-user-id bit give
     none; no_network leaves it a network with nothing in it; writable are the only directories below which it can change
-    files.
+    files. On Windows: no_desktop keeps it from the clipboard, from windows of other programs, and from changing or
+    ending what belongs to the user's session.
 
     A limit that ends the command is no exception: see `JobResult.termination_reason`. check=True makes it one, as it
     does a returncode other than 0.
@@ -313,6 +320,8 @@ def run(
             "no_new_privileges": no_new_privileges,
             "no_network": no_network,
             "writable": writable,
+            "no_desktop": no_desktop,
+            "priority": priority,
         },
     )
     data = input_of(input, stdin, codec)

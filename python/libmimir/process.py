@@ -24,22 +24,27 @@ from typing import TYPE_CHECKING
 from . import _bindings as c
 from . import _library, _limits
 from ._group import create_process_group, int_within, killpg, reset_signals, setpgrp
+from ._priority import PRIORITIES, get_priority, set_priority
 from .errors import InvalidArgumentError, MimirError, NoSuchProcessError, NotSupportedError, PermissionDeniedError
 
 if TYPE_CHECKING:
+    from ._priority import Priority
     from ._units import Duration, Size
 
 __all__ = [
+    "PRIORITIES",
     "SAME",
     "LimitValue",
     "Process",
     "ProcessUsage",
     "create_process_group",
     "get_limit",
+    "get_priority",
     "killpg",
     "limits",
     "reset_signals",
     "set_limit",
+    "set_priority",
     "setpgrp",
     "supports",
     "usage",
@@ -290,6 +295,16 @@ class Process:
                 raise NotSupportedError(f"{name}: a running process cannot be limited in this here", step="find limit")
         self._find()
         return {name: set_limit(name, value, pid=self.pid) for name, value in given.items()}
+
+    def priority(self) -> int:
+        """Read its priority: see `libmimir.get_priority`."""
+        self._find()
+        return get_priority(self.pid)
+
+    def set_priority(self, priority: Priority) -> None:
+        """Set its priority: see `libmimir.set_priority`."""
+        self._find()
+        set_priority(priority, self.pid)
 
     def children(self, recursive: bool = False) -> list[Process]:
         """List its children, or with recursive all its descendants, as they are now.

@@ -96,6 +96,17 @@ QUICK(usage_page, MIMIR_OK) {
 
 QUICK(usage_refresh, MIMIR_OK) { return c->l->usage_refresh(); }
 
+QUICK(priority_get, MIMIR_OK) {
+    int32_t priority;
+    return c->l->priority_get(0, &priority);
+}
+
+QUICK(priority_set, MIMIR_OK) {
+    int32_t priority;
+    int32_t status = c->l->priority_get(0, &priority);
+    return status ? status : c->l->priority_set(0, priority);
+}
+
 QUICK(group_create, MIMIR_OK) { return c->l->group_create(NULL); }
 
 QUICK(group_kill, MIMIR_OK) { return c->l->group_kill(getpgrp(), 0); }
@@ -142,6 +153,8 @@ QUICK(job_set_input, MIMIR_OK) { return c->l->job_set_input(c->prepared, c->long
 QUICK(job_set_stream, MIMIR_OK) {
     return c->l->job_set_stream(c->prepared, MIMIR_STREAM_OUTPUT, MIMIR_MODE_CAPTURE, 0);
 }
+
+QUICK(job_set_priority, MIMIR_OK) { return c->l->job_set_priority(c->prepared, MIMIR_PRIORITY_NORMAL); }
 
 QUICK(job_set_option, MIMIR_OK) { return c->l->job_set_option(c->prepared, MIMIR_OPTION_UMASK, 022); }
 

@@ -110,6 +110,25 @@ static void groups(void) {
     told(l->group_kill(getpid(), 64));
 }
 
+static void priorities(void) {
+    int32_t found = 99;
+    told(l->priority_get(0, &found));
+    say(" %d", found == getpriority(PRIO_PROCESS, 0));
+    told(l->priority_get(getpid(), &found));
+    told(l->priority_set(0, found + 1));
+    say(" %d", getpriority(PRIO_PROCESS, 0) == found + 1);
+    told(l->priority_set(getpid(), 15));
+    told(l->priority_get(0, &found));
+    say(" %d %d", found, getpriority(PRIO_PROCESS, 0));
+    told(l->priority_set(0, 20));
+    told(l->priority_set(0, -21));
+    told(l->priority_set(0, INT32_MIN));
+    told(l->priority_set(-1, 0));
+    told(l->priority_set(INT64_C(1) << 40, 0));
+    told(l->priority_get(-1, &found));
+    told(l->priority_get(0, NULL));
+}
+
 static void group_of_a_session(void) {
     int64_t group = 0;
     pid_t session = setsid();
@@ -279,6 +298,7 @@ static const struct sentence {
     {"groups", groups},
     {"group of a session", group_of_a_session},
     {"groups that are none", groups_that_are_none},
+    {"priorities", priorities},
     {"group of another user", group_of_another_user},
     {"signals one by one", one_signal},
     {"two signals", two_signals},

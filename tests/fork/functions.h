@@ -26,6 +26,7 @@
     X(job_set_input, 0) \
     X(job_set_stream, 0) \
     X(job_set_option, 0) \
+    X(job_set_priority, 0) \
     X(job_set_user, 0) \
     X(job_set_writable, 0) \
     X(job_start, 0) \
@@ -42,7 +43,9 @@
     X(path_join, 0) \
     X(path_executable, 0) \
     X(path_separator, 0) \
-    X(path_directory, 0)
+    X(path_directory, 0) \
+    X(priority_get, 1) \
+    X(priority_set, 1)
 
 #define MIMIR_CALLS \
     {"version", 1, 0, MIMIR_OK, call_version}, \
@@ -59,6 +62,8 @@
     {"usage_measure", 1, 0, MIMIR_OK, call_usage_measure}, \
     {"usage_page", 1, 0, MIMIR_OK, call_usage_page}, \
     {"usage_refresh", 1, 0, MIMIR_OK, call_usage_refresh}, \
+    {"priority_get", 1, 0, MIMIR_OK, call_priority_get}, \
+    {"priority_set", 1, 0, MIMIR_OK, call_priority_set}, \
     {"group_create", 1, 0, MIMIR_OK, call_group_create}, \
     {"group_kill", 1, 0, MIMIR_OK, call_group_kill}, \
     {"process_children", 0, 1, MIMIR_OK, call_process_children}, \
@@ -70,6 +75,7 @@
     {"job_set_environment", 0, 0, MIMIR_OK, call_job_set_environment}, \
     {"job_set_input", 0, 0, MIMIR_OK, call_job_set_input}, \
     {"job_set_stream", 0, 0, MIMIR_OK, call_job_set_stream}, \
+    {"job_set_priority", 0, 0, MIMIR_OK, call_job_set_priority}, \
     {"job_set_option", 0, 0, MIMIR_OK, call_job_set_option}, \
     {"job_set_user", 0, 0, MIMIR_OK, call_job_set_user}, \
     {"job_set_writable", 0, 0, MIMIR_OK, call_job_set_writable}, \

@@ -429,6 +429,21 @@ static void one_call(void) {
         status = l.usage_refresh();
         break;
     }
+    CASE(50, priority_get) {
+        int32_t *out = OUT(int32_t);
+        status = l.priority_get(byte() % 2 ? 0 : process(), out);
+        untouched(status, out, 4);
+        break;
+    }
+    CASE(51, priority_set) {
+        int32_t before = 0, priority = number32();
+        if (priority > 0 && priority <= 19) priority += 19; /* no way back from those without a privilege */
+        REQUIRE(l.priority_get(0, &before) == MIMIR_OK);
+        status = l.priority_set(byte() % 2 ? 0 : process(), priority);
+        l.priority_set(0, before);
+        break;
+    }
+    CASE(52, job_set_priority) { status = l.job_set_priority(handle(), number32()); break; }
     }
     check(status);
     if (forked && status == MIMIR_EINTERNAL) fail("%s", function);

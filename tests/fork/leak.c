@@ -83,6 +83,7 @@ static void all_refuse(uint64_t job) {
     STALE(l.job_set_environment(job, texts, 1));
     STALE(l.job_set_input(job, "x", 1));
     STALE(l.job_set_stream(job, MIMIR_STREAM_OUTPUT, MIMIR_MODE_NULL, 0));
+    STALE(l.job_set_priority(job, MIMIR_PRIORITY_NORMAL));
     STALE(l.job_set_option(job, MIMIR_OPTION_UMASK, 022));
     STALE(l.job_set_user(job, 1, 1, NULL, 0));
     STALE(l.job_set_writable(job, NULL, 0));

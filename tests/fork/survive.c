@@ -121,7 +121,7 @@ static int always_works(const char *name) {
     static const char *const names[] = {"version", "abi", "last_error", "status_text", "limit_get", "limit_support",
         "group_create", "signal_reset", "job_pid", "job_kill", "job_wait", "job_signal", "job_enforcement", "job_close",
         "path_normalize", "path_join", "path_executable", "path_separator", "path_directory", "usage_measure",
-        "usage_page", "usage_refresh"};
+        "usage_page", "usage_refresh", "priority_get"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return 1;
     return 0;

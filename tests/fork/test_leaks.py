@@ -96,8 +96,8 @@ def test_valgrind_finds_no_error_in_the_c_side(what: str, tmp_path: Path) -> Non
 def _is_go_s(error: ElementTree.Element) -> bool:
     """Whether Go's memory is meant, which memcheck does not know, or memory is merely not freed.
 
-    Either the topmost frame is Go's; or Go has called C with an address of its heap. Where that was a goroutine's stack before,
-    memcheck still takes what lay below the stack pointer for memory that nobody may read.
+    Either the topmost frame is Go's; or Go has called C with an address of its heap. Where that was a goroutine's
+    stack before, memcheck still takes what lay below the stack pointer for memory that nobody may read.
     """
     kind = error.findtext("kind", "")
     if kind.startswith("Leak_"):

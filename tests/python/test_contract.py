@@ -35,7 +35,7 @@ FUNCTIONS = {
         " address_space=None, output=None, cpu_rate=None, cwd=None, env=None, input=None, capture_output=False,"
         " stdin=None, stdout=None, stderr=None, text=None, encoding=None, errors=None, check=False, grace=None,"
         " pass_fds=(), umask=-1, user=None, group=None, extra_groups=None, start_new_session=False,"
-        " no_new_privileges=False, no_network=False, writable=None)"
+        " no_new_privileges=False, no_network=False, writable=None, no_desktop=False, priority=None)"
     ),
 }
 

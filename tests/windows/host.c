@@ -107,6 +107,21 @@ static void what_is_supported_can_be_set_and_what_is_not_is_refused(void) {
     }
 }
 
+static void the_priority_is_a_class(void) {
+    int32_t priority = 99;
+    WORKS(mimir_priority_get(0, &priority));
+    CHECK(priority == MIMIR_PRIORITY_NORMAL);
+    WORKS(mimir_priority_set(0, 15));
+    CHECK(GetPriorityClass(GetCurrentProcess()) == BELOW_NORMAL_PRIORITY_CLASS);
+    WORKS(mimir_priority_get((int64_t)GetCurrentProcessId(), &priority));
+    CHECK(priority == MIMIR_PRIORITY_BELOW_NORMAL);
+    WORKS(mimir_priority_set(0, MIMIR_PRIORITY_NORMAL));
+    CHECK(GetPriorityClass(GetCurrentProcess()) == NORMAL_PRIORITY_CLASS);
+    FAILS(MIMIR_EINVAL, mimir_priority_set(0, 20));
+    FAILS(MIMIR_ESRCH, mimir_priority_set(999999996, 0));
+    FAILS(MIMIR_ESRCH, mimir_priority_get(999999996, &priority));
+}
+
 static void a_group_is_a_job_object(void) {
     int64_t group = 0;
     WORKS(mimir_group_create(&group));
@@ -143,6 +158,8 @@ static void a_job_is_ended_for_its_wall_time(void) {
     FAILS(MIMIR_ENOTSUP, mimir_job_set_limit(job, MIMIR_LIMIT_OPEN_FILES, 100));
     FAILS(MIMIR_ENOTSUP, mimir_job_set_option(job, MIMIR_OPTION_UMASK, 0));
     WORKS(mimir_job_set_option(job, MIMIR_OPTION_GRACE, 0));
+    WORKS(mimir_job_set_option(job, MIMIR_OPTION_NO_DESKTOP, 1));
+    WORKS(mimir_job_set_priority(job, MIMIR_PRIORITY_LOW));
     FAILS(MIMIR_ENOTSUP, mimir_job_set_writable(job, NULL, 0));
     verdict = run(job);
     CHECK(verdict.reason == MIMIR_REASON_WALL_TIME);
@@ -250,6 +267,7 @@ static const check_case cases[] = {
     {"paths follow the rules of Windows", paths_follow_the_rules_of_windows},
     {"errors are those of the thread", errors_are_those_of_the_thread},
     {"what is supported can be set and what is not is refused", what_is_supported_can_be_set_and_what_is_not_is_refused},
+    {"the priority is a class", the_priority_is_a_class},
     {"a group is a job object", a_group_is_a_job_object},
     {"every exported function was called", every_exported_function_was_called},
 };

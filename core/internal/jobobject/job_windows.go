@@ -53,6 +53,8 @@ type Limits struct {
 	Processes            uint32
 	// CPURate is in ten-thousandths of all CPUs of the system together.
 	CPURate uint32
+	// PriorityClass is that of all processes, which none of them can change.
+	PriorityClass uint32
 	// KillOnClose ends the processes with the last handle of the job, and so with the process that holds it.
 	KillOnClose bool
 	// DieQuietly keeps the dialogue of a crashed program from waiting for somebody.
@@ -104,6 +106,7 @@ func (j Job) setExtended(l *Limits) error {
 	set(l.JobTime != 0, windows.JOB_OBJECT_LIMIT_JOB_TIME, func() { basic.PerJobUserTimeLimit = ticks(l.JobTime) })
 	set(l.ProcessTime != 0, windows.JOB_OBJECT_LIMIT_PROCESS_TIME, func() { basic.PerProcessUserTimeLimit = ticks(l.ProcessTime) })
 	set(l.Processes != 0, windows.JOB_OBJECT_LIMIT_ACTIVE_PROCESS, func() { basic.ActiveProcessLimit = l.Processes })
+	set(l.PriorityClass != 0, windows.JOB_OBJECT_LIMIT_PRIORITY_CLASS, func() { basic.PriorityClass = l.PriorityClass })
 	set(l.KillOnClose, windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, nothing)
 	set(l.DieQuietly, windows.JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION, nothing)
 	_, err := windows.SetInformationJobObject(j.handle, windows.JobObjectExtendedLimitInformation,
@@ -141,7 +144,30 @@ func (j Job) Limits() (Limits, error) {
 	if has(windows.JOB_OBJECT_LIMIT_ACTIVE_PROCESS) {
 		l.Processes = basic.ActiveProcessLimit
 	}
+	if has(windows.JOB_OBJECT_LIMIT_PRIORITY_CLASS) {
+		l.PriorityClass = basic.PriorityClass
+	}
 	return l, nil
+}
+
+// everyUIRestriction is JOB_OBJECT_UILIMIT_ALL: handles, reading and writing the clipboard, system parameters, display settings,
+// global atoms, desktops, and ending Windows.
+const everyUIRestriction = 0xFF
+
+// RestrictUI keeps the job's processes from what belongs to the user's desktop.
+func (j Job) RestrictUI() error {
+	restrictions := uint32(everyUIRestriction)
+	_, err := windows.SetInformationJobObject(j.handle, windows.JobObjectBasicUIRestrictions,
+		uintptr(unsafe.Pointer(&restrictions)), uint32(unsafe.Sizeof(restrictions)))
+	return win32.Failed("SetInformationJobObject", err)
+}
+
+// RestrictsUI tells what RestrictUI has set.
+func (j Job) RestrictsUI() (bool, error) {
+	var restrictions uint32
+	err := windows.QueryInformationJobObject(j.handle, windows.JobObjectBasicUIRestrictions,
+		uintptr(unsafe.Pointer(&restrictions)), uint32(unsafe.Sizeof(restrictions)), nil)
+	return restrictions == everyUIRestriction, win32.Failed("QueryInformationJobObject", err)
 }
 
 func (j Job) extended() (info windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION, err error) {

@@ -56,6 +56,7 @@ const (
 	offKinfoMicros  = 8   // .tv_usec
 	offKinfoStatus  = 36  // .kp_proc.p_stat
 	offKinfoPID     = 40  // .kp_proc.p_pid
+	offKinfoNice    = 242 // .kp_proc.p_nice
 	offKinfoParent  = 560 // .kp_eproc.e_ppid
 	offKinfoGroup   = 564 // .kp_eproc.e_pgid
 
@@ -74,6 +75,8 @@ type Identity struct {
 	PID, Parent, Group int
 	// Started is in microseconds since 1970.
 	Started uint64
+	// Nice is known from a kinfo_proc alone.
+	Nice int
 	// Ended is set of a process that has ended and that nobody has waited for yet.
 	Ended bool
 }
@@ -142,6 +145,7 @@ func DecodeKinfo(b []byte) []Identity {
 		found = append(found, Identity{
 			PID: u32(b, offKinfoPID), Parent: u32(b, offKinfoParent), Group: u32(b, offKinfoGroup),
 			Started: u64(b, offKinfoSeconds)*1_000_000 + uint64(u32(b, offKinfoMicros)),
+			Nice:    int(int8(b[offKinfoNice])),
 			Ended:   b[offKinfoStatus] == zombie,
 		})
 	}

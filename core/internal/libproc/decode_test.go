@@ -47,8 +47,8 @@ func TestProcessesAreReadFromTheSysctl(t *testing.T) {
 	b := answer(t, "processes")
 	want := []Identity{
 		{PID: 4242, Parent: 4141, Group: 4040, Started: 1700000001_000005},
-		{PID: 4243, Parent: 4242, Group: 4040, Started: 1700000002_999999},
-		{PID: 4244, Parent: 4242, Group: 4244, Started: 1700000003_000000, Ended: true},
+		{PID: 4243, Parent: 4242, Group: 4040, Started: 1700000002_999999, Nice: -3},
+		{PID: 4244, Parent: 4242, Group: 4244, Started: 1700000003_000000, Nice: 19, Ended: true},
 	}
 	assert.Equal(t, want, DecodeKinfo(b))
 	assert.Equal(t, want[:1], DecodeKinfo(b[:2*SizeofKinfoProc-1]), "a part of one is none")

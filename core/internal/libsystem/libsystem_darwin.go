@@ -13,6 +13,7 @@ import (
 //go:cgo_import_dynamic libc_sigaction sigaction "/usr/lib/libSystem.B.dylib"
 //go:cgo_import_dynamic libc_pthread_sigmask pthread_sigmask "/usr/lib/libSystem.B.dylib"
 //go:cgo_import_dynamic libc_setrlimit setrlimit "/usr/lib/libSystem.B.dylib"
+//go:cgo_import_dynamic libc_setpriority setpriority "/usr/lib/libSystem.B.dylib"
 //go:cgo_import_dynamic libc_umask umask "/usr/lib/libSystem.B.dylib"
 //go:cgo_import_dynamic libc_fork fork "/usr/lib/libSystem.B.dylib"
 //go:cgo_import_dynamic libc_setsid setsid "/usr/lib/libSystem.B.dylib"
@@ -38,7 +39,7 @@ import (
 // The addresses of the functions, in libsystem_darwin.s.
 var (
 	addr_proc_pidinfo, addr_proc_pid_rusage, addr_proc_listpids, addr_host_statistics64, addr_mach_host_self,
-	addr_sigaction, addr_pthread_sigmask, addr_setrlimit, addr_umask, addr_fork, addr_setsid, addr_setpgid,
+	addr_sigaction, addr_pthread_sigmask, addr_setrlimit, addr_setpriority, addr_umask, addr_fork, addr_setsid, addr_setpgid,
 	addr_setgroups, addr_setgid, addr_setuid, addr_write, addr__exit, addr_posix_spawn,
 	addr_posix_spawnattr_init, addr_posix_spawnattr_destroy, addr_posix_spawnattr_setflags,
 	addr_posix_spawnattr_setsigdefault, addr_posix_spawnattr_setsigmask, addr_posix_spawnattr_setpgroup,

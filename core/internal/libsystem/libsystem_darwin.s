@@ -42,6 +42,11 @@ TEXT libc_setrlimit_trampoline<>(SB),NOSPLIT,$0-0
 GLOBL	·addr_setrlimit(SB), RODATA, $8
 DATA	·addr_setrlimit(SB)/8, $libc_setrlimit_trampoline<>(SB)
 
+TEXT libc_setpriority_trampoline<>(SB),NOSPLIT,$0-0
+	JMP	libc_setpriority(SB)
+GLOBL	·addr_setpriority(SB), RODATA, $8
+DATA	·addr_setpriority(SB)/8, $libc_setpriority_trampoline<>(SB)
+
 TEXT libc_umask_trampoline<>(SB),NOSPLIT,$0-0
 	JMP	libc_umask(SB)
 GLOBL	·addr_umask(SB), RODATA, $8

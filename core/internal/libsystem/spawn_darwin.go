@@ -145,6 +145,15 @@ func SetLimit(resource int, limit *[2]uint64) syscall.Errno {
 //go:norace
 func SetUmask(mask int) { rawSyscall6(addr_umask, uintptr(mask), 0, 0, 0, 0, 0) }
 
+// SetPriority is setpriority of the caller.
+//
+//go:nosplit
+//go:norace
+func SetPriority(nice int32) syscall.Errno {
+	_, _, errno := rawSyscall6(addr_setpriority, 0, 0, uintptr(nice), 0, 0, 0)
+	return errno
+}
+
 // LeadSession is setsid, LeadGroup setpgid(0, 0).
 //
 //go:nosplit

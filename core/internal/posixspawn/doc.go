@@ -25,6 +25,8 @@ type Spec struct {
 	Umask int
 	// NewSession makes the child lead a session, instead of a group of the caller's.
 	NewSession bool
+	// Nice, if not nil, is the nice value.
+	Nice *int32
 	// Credential, if not nil, is the user that the program runs as.
 	Credential *Credential
 }
@@ -52,12 +54,13 @@ const (
 	StepPrepare Step = iota
 	StepFork
 	StepSession
+	StepPriority
 	StepCredential
 	StepLimits
 	StepSpawn
 )
 
-var stepNames = [...]string{"prepare posix_spawn", "fork", "setpgid", "setuid", "setrlimit", "posix_spawn"}
+var stepNames = [...]string{"prepare posix_spawn", "fork", "setpgid", "setpriority", "setuid", "setrlimit", "posix_spawn"}
 
 func (s Step) String() string { return stepNames[s] }
 
@@ -76,5 +79,5 @@ func (e *Error) Unwrap() error { return e.Errno }
 
 // NeedsFork reports whether the child has to change itself in a way that posix_spawn cannot.
 func (s *Spec) NeedsFork() bool {
-	return len(s.Rlimits) > 0 || s.Umask != Absent || s.Credential != nil
+	return len(s.Rlimits) > 0 || s.Umask != Absent || s.Nice != nil || s.Credential != nil
 }

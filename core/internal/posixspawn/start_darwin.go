@@ -226,6 +226,11 @@ func forkAndBecome(p *plan) (int, syscall.Errno) {
 	if p.spec.Umask >= 0 {
 		libsystem.SetUmask(p.spec.Umask)
 	}
+	if p.spec.Nice != nil {
+		if errno = libsystem.SetPriority(*p.spec.Nice); errno != 0 {
+			die(p, StepPriority, 0, errno)
+		}
+	}
 	if c := p.spec.Credential; c != nil {
 		if errno = libsystem.TakeUser(c.UID, c.GID, p.groups, len(c.Groups)); errno != 0 {
 			die(p, StepCredential, 0, errno)

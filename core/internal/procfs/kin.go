@@ -28,21 +28,27 @@ func (f FS) GroupLives(group int) bool {
 	return lives
 }
 
+// EachThread calls visit for the id of each thread of a process until it returns false; pid 0 is the caller.
+func (f FS) EachThread(pid int, visit func(tid int) bool) error {
+	var path [pathSize]byte
+	if !f.path(&path, pid, "task") {
+		return ErrFormat
+	}
+	return eachEntry(&path, func(name []byte) bool {
+		tid, _, ok := number(name)
+		return !ok || visit(int(tid))
+	})
+}
+
 // EachChild calls visit for the children of a process that has a number of threads: /proc/<pid>/task/<tid>/children. It
 // returns false where the kernel has no such file (CONFIG_PROC_CHILDREN) or its text is too long.
 func (f FS) EachChild(pid, threads int, visit func(pid int)) bool {
 	if threads <= 1 {
 		return f.eachThreadChild(pid, pid, visit)
 	}
-	var path [pathSize]byte
-	if !f.path(&path, pid, "task") {
-		return false
-	}
 	all := true
-	_ = eachEntry(&path, func(name []byte) bool {
-		if tid, _, ok := number(name); ok {
-			all = f.eachThreadChild(pid, int(tid), visit) && all
-		}
+	_ = f.EachThread(pid, func(tid int) bool {
+		all = f.eachThreadChild(pid, tid, visit) && all
 		return true
 	})
 	return all

@@ -17,6 +17,7 @@ const (
 	StepDirectory
 	StepStreams
 	StepDescriptors
+	StepPriority
 	StepCredential
 	StepPrivileges
 	StepLandlock
@@ -25,8 +26,8 @@ const (
 )
 
 var stepNames = [...]string{
-	"clone", "setpgid", "enter control group", "new network", "chdir", "connect streams", "close descriptors", "setuid",
-	"no_new_privs", "landlock", "prlimit", "execve",
+	"clone", "setpgid", "enter control group", "new network", "chdir", "connect streams", "close descriptors", "setpriority",
+	"setuid", "no_new_privs", "landlock", "prlimit", "execve",
 }
 
 func (s Step) String() string { return stepNames[s] }
@@ -52,6 +53,8 @@ type Spec struct {
 	Keep []int
 	// Umask is the file mode creation mask; negative is the caller's.
 	Umask int
+	// Nice, if not nil, is the nice value.
+	Nice *int32
 	// Credential, if not nil, is the user that the program runs as.
 	Credential *Credential
 	// NewSession makes the child lead a session, instead of a group of the caller's.

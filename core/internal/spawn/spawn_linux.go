@@ -241,6 +241,12 @@ func cloneAndExec(p *plan, trap, a1, a2, a3 uintptr) uintptr {
 	if p.spec.Umask >= 0 {
 		syscall.RawSyscall(unix.SYS_UMASK, uintptr(p.spec.Umask), 0, 0)
 	}
+	if p.spec.Nice != nil {
+		_, _, errno = syscall.RawSyscall(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*p.spec.Nice))
+		if errno != 0 {
+			die(p, StepPriority, 0, errno)
+		}
+	}
 	become(p)
 	for i := range p.limits {
 		limit := [2]uint64{p.limits[i].Soft, p.limits[i].Hard}

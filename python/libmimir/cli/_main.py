@@ -111,11 +111,15 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("--output", metavar="SIZE", help="bytes written to standard output and error")
     limit.add_argument("--cpu-rate", metavar="CPUS", help="CPUs used at a time, such as 0.5; it only slows down")
     limit.add_argument("--grace", metavar="TIME", help="time from SIGTERM to SIGKILL when it is ended")
+    run.add_argument("--priority", metavar="NICE", help="a nice value, or low, below-normal, normal, ...")
     confine = run.add_argument_group("confinement")
     confine.add_argument(
         "--writable", metavar="DIR", action="append", help="where alone files can be changed; can be repeated"
     )
     confine.add_argument("--no-network", action="store_true", help="leave it a network with nothing in it")
+    confine.add_argument(
+        "--no-desktop", action="store_true", help="keep it from the clipboard and others' windows (Windows)"
+    )
     confine.add_argument("--user", metavar="NAME", help="run as another user, where permitted")
     run.add_argument("--cwd", metavar="DIR", help="directory to start in")
     run.add_argument(
@@ -169,6 +173,8 @@ def _run(options: argparse.Namespace) -> int:
             "grace": options.grace,
             "writable": options.writable,
             "no_network": options.no_network,
+            "no_desktop": options.no_desktop,
+            "priority": options.priority,
             "user": int(options.user) if options.user and options.user.isdecimal() else options.user,
         },
         label=lambda name: "--" + name.replace("_", "-"),

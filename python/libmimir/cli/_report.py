@@ -74,6 +74,7 @@ def info(*, as_json: bool) -> int:
 def usage(pid: int, *, as_json: bool) -> int:
     """Print what a process uses; pid 0 is this one."""
     used = process.usage(pid)
+    priority = process.get_priority(pid)
     if as_json:
         return _print_json(
             {
@@ -86,6 +87,7 @@ def usage(pid: int, *, as_json: bool) -> int:
                 "cpu_time_seconds": used.cpu_time_seconds,
                 "threads": used.threads,
                 "descriptors": used.descriptors,
+                "priority": priority,
             }
         )
 
@@ -107,9 +109,17 @@ def usage(pid: int, *, as_json: bool) -> int:
             ("CPU time", f"{seconds(used.cpu_time_seconds)} {split}"),
             ("threads", number(used.threads)),
             ("open descriptors", number(used.descriptors)),
+            ("priority", f"{priority} ({_name_of(priority)})"),
         ]
     )
     return 0
+
+
+def _name_of(priority: int) -> str:
+    """Give the name of a priority, or that of the next lower one that has a name."""
+    from .._priority import PRIORITIES
+
+    return next(name for name, nice in PRIORITIES.items() if priority >= nice)
 
 
 def limits(pid: int, *, as_json: bool) -> int:

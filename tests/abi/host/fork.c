@@ -33,7 +33,7 @@ static void functions_that_work(void) {
     char version[32];
     uint32_t abi = 0;
     uint64_t soft = 0, hard = 0;
-    int32_t enforcement = -1;
+    int32_t enforcement = -1, priority = 0;
     int64_t group = 0;
     mimir_usage usage;
     mimir_measure measure;
@@ -54,6 +54,9 @@ static void functions_that_work(void) {
     WORKS(mimir_limit_set(0, MIMIR_LIMIT_FILE_SIZE, 100 * MIB, 100 * MIB, NULL));
     WORKS(mimir_limit_get(0, MIMIR_LIMIT_MEMORY, &soft, &hard, NULL));
     CHECK(soft == 1024 * MIB && hard == 2048 * MIB);
+    WORKS(mimir_priority_set(0, MIMIR_PRIORITY_BELOW_NORMAL));
+    WORKS(mimir_priority_get(0, &priority));
+    CHECK(priority == 10 && getpriority(PRIO_PROCESS, 0) == 10);
     WORKS(mimir_group_create(&group));
     CHECK(group == getpid() && getpgrp() == getpid());
     WORKS(mimir_group_kill(group, 0));
@@ -85,6 +88,8 @@ static void bad_input(void) {
     FAILS(MIMIR_ENOTSUP, mimir_limit_set(0, MIMIR_LIMIT_WALL_TIME, 1, 1, NULL));
     FAILS(MIMIR_ENOTSUP, mimir_limit_get(0, MIMIR_LIMIT_OUTPUT, NULL, NULL, NULL));
     FAILS(MIMIR_EINVAL, mimir_limit_get(INT64_C(1) << 40, MIMIR_LIMIT_MEMORY, NULL, NULL, NULL));
+    FAILS(MIMIR_EINVAL, mimir_priority_set(0, 20));
+    FAILS(MIMIR_EINVAL, mimir_priority_get(0, NULL));
     FAILS(MIMIR_EINVAL, mimir_group_kill(0, SIGTERM));
     FAILS(MIMIR_EINVAL, mimir_signal_reset(SIGKILL));
     FAILS(MIMIR_EINVAL, mimir_signal_reset(-1));
@@ -119,6 +124,7 @@ static void functions_that_are_refused(void) {
     FAILS(MIMIR_EFORKED, mimir_job_set_environment(1, command, 0));
     FAILS(MIMIR_EFORKED, mimir_job_set_input(1, "a", 1));
     FAILS(MIMIR_EFORKED, mimir_job_set_stream(1, MIMIR_STREAM_OUTPUT, MIMIR_MODE_NULL, 0));
+    FAILS(MIMIR_EFORKED, mimir_job_set_priority(1, 0));
     FAILS(MIMIR_EFORKED, mimir_job_start(1));
     FAILS(MIMIR_EFORKED, mimir_job_run(1, 0, &verdict));
     FAILS(MIMIR_EFORKED, mimir_job_wait(1, 0, &verdict));

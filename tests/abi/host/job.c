@@ -506,17 +506,20 @@ static void a_command_that_cannot_start_says_why(void) {
 }
 
 static void options_are_those_of_the_command(void) {
-    uint64_t job = shell("umask");
+    uint64_t job = shell("umask; nice");
     uint32_t group = 0;
     const char *directories[] = {"/tmp"};
     int32_t status;
     WORKS(mimir_job_set_option(job, MIMIR_OPTION_UMASK, 027));
+    WORKS(mimir_job_set_priority(job, MIMIR_PRIORITY_LOW));
+    FAILS(MIMIR_EINVAL, mimir_job_set_priority(job, 20));
+    FAILS(MIMIR_ENOTSUP, mimir_job_set_option(job, MIMIR_OPTION_NO_DESKTOP, 1));
     FAILS(MIMIR_EINVAL, mimir_job_set_option(job, MIMIR_OPTION_UMASK, 01000));
     FAILS(MIMIR_EINVAL, mimir_job_set_option(job, 99, 1));
     FAILS(MIMIR_EINVAL, mimir_job_set_user(job, 0, 0, NULL, 1));
     FAILS(MIMIR_EINVAL, mimir_job_set_writable(job, NULL, 1));
     run(job);
-    CHECK(strcmp(captured(job, MIMIR_STREAM_OUTPUT), "0027\n") == 0);
+    CHECK(strcmp(captured(job, MIMIR_STREAM_OUTPUT), "0027\n19\n") == 0);
     WORKS(mimir_job_close(job));
     job = shell("true");
     WORKS(mimir_job_set_user(job, (uint32_t)getuid(), (uint32_t)getgid(), &group, 0));

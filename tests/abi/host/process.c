@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void the_caller_becomes_the_leader_of_its_group_once(void) {
@@ -77,6 +78,28 @@ static void the_children_of_a_process_are_listed_and_its_tree_is_ended(void) {
     FAILS(MIMIR_ESRCH, mimir_process_kill_tree(host_gone()));
 }
 
+/* A process that is ended by the test is one of the others: what is lowered cannot be raised without a privilege. */
+static void the_priority_of_a_process_is_read_and_set(void) {
+    pid_t other = host_sleeper();
+    int32_t found = 99;
+    WORKS(mimir_priority_get(0, &found));
+    CHECK(found == getpriority(PRIO_PROCESS, 0));
+    WORKS(mimir_priority_set(0, found));
+    WORKS(mimir_priority_set(other, MIMIR_PRIORITY_BELOW_NORMAL));
+    CHECK(getpriority(PRIO_PROCESS, (id_t)other) == 10);
+    WORKS(mimir_priority_get(other, &found));
+    CHECK(found == MIMIR_PRIORITY_BELOW_NORMAL);
+    FAILS(MIMIR_EINVAL, mimir_priority_set(other, 20));
+    FAILS(MIMIR_EINVAL, mimir_priority_set(other, -21));
+    FAILS(MIMIR_EINVAL, mimir_priority_set(-1, 0));
+    FAILS(MIMIR_EINVAL, mimir_priority_get(0, NULL));
+    FAILS(MIMIR_EINVAL, mimir_priority_get(INT64_C(1) << 40, &found));
+    CHECK(getpriority(PRIO_PROCESS, (id_t)other) == 10);
+    host_reap(other);
+    FAILS(MIMIR_ESRCH, mimir_priority_set(host_gone(), 0));
+    FAILS(MIMIR_ESRCH, mimir_priority_get(host_gone(), &found));
+}
+
 const check_case process_cases[] = {
     {"the caller becomes the leader of its group, once", the_caller_becomes_the_leader_of_its_group_once},
     {"a signal reaches every process of a group", a_signal_reaches_every_process_of_a_group},
@@ -84,5 +107,6 @@ const check_case process_cases[] = {
     {"a signal gets its default disposition and is unblocked", a_signal_gets_its_default_and_is_unblocked},
     {"the children of a process are listed, and its tree is ended",
      the_children_of_a_process_are_listed_and_its_tree_is_ended},
+    {"the priority of a process is read and set", the_priority_of_a_process_is_read_and_set},
 };
 const unsigned process_count = COUNT(process_cases);

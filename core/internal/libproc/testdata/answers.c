@@ -48,9 +48,9 @@ EXPORT const struct rusage_info_v4 rusage = {
 EXPORT const struct kinfo_proc processes[3] = {
     {.kp_proc = {.p_un.__p_starttime = {1700000001, 5}, .p_stat = SRUN, .p_pid = 4242},
      .kp_eproc = {.e_ppid = 4141, .e_pgid = 4040}},
-    {.kp_proc = {.p_un.__p_starttime = {1700000002, 999999}, .p_stat = SSLEEP, .p_pid = 4243},
+    {.kp_proc = {.p_un.__p_starttime = {1700000002, 999999}, .p_stat = SSLEEP, .p_pid = 4243, .p_nice = -3},
      .kp_eproc = {.e_ppid = 4242, .e_pgid = 4040}},
-    {.kp_proc = {.p_un.__p_starttime = {1700000003, 0}, .p_stat = SZOMB, .p_pid = 4244},
+    {.kp_proc = {.p_un.__p_starttime = {1700000003, 0}, .p_stat = SZOMB, .p_pid = 4244, .p_nice = 19},
      .kp_eproc = {.e_ppid = 4242, .e_pgid = 4244}},
 };
 
