@@ -16,6 +16,11 @@ type Adapter interface {
 	// SystemText reads one of its names.
 	SystemText(SystemText) (string, error)
 
+	// SystemUsage reads what the system does now.
+	SystemUsage() (SystemUsage, error)
+	// Container reads the limits around the caller.
+	Container() (Container, error)
+
 	// Supports tells how strongly a limit would be kept now on a scope.
 	Supports(Limit, Scope) Enforcement
 	// Limit reads a limit of a running process.

@@ -50,20 +50,68 @@ func (*unixAdapter) SystemFacts() (SystemFacts, error) {
 	if err != nil {
 		return SystemFacts{}, OSError(err, "sysctl kern.boottime", "")
 	}
-	var words [libproc.HostVMInfoWords]uint32
-	count, failed := libsystem.HostStatistics(libproc.HostVMInfo64, words[:])
-	if failed != 0 {
-		return SystemFacts{}, Errorf(StatusEOS, "host_statistics64", "Mach error %d", failed)
-	}
-	pages, err := libproc.DecodeAvailablePages(unsafe.Slice((*byte)(unsafe.Pointer(&words)), 4*count))
+	pages, err := hostStatistics(libproc.HostVMInfo64, libproc.HostVMInfoWords, libproc.DecodePages)
 	if err != nil {
-		return SystemFacts{}, OSError(err, "host_statistics64", "")
+		return SystemFacts{}, err
 	}
 	pageSize := uint64(os.Getpagesize())
 	return SystemFacts{
 		Platform: platform, LogicalCPUCount: cpus, UsableCPUCount: usableCPUs(), PageSizeBytes: pageSize,
-		TotalMemoryBytes: memory, AvailableMemoryBytes: pages * pageSize, BootTimeSeconds: uint64(boot.Sec),
+		TotalMemoryBytes: memory, AvailableMemoryBytes: pages.Available * pageSize, BootTimeSeconds: uint64(boot.Sec),
 	}, nil
+}
+
+// hostStatistics reads a flavor of host_statistics64, which goes on to host_statistics for its flavors.
+func hostStatistics[T any](flavor, most int, decode func([]byte) (T, error)) (T, error) {
+	words := make([]uint32, most)
+	var none T
+	count, failed := libsystem.HostStatistics(flavor, words)
+	if failed != 0 {
+		return none, Errorf(StatusEOS, "host_statistics64", "Mach error %d", failed)
+	}
+	decoded, err := decode(unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 4*count))
+	if err != nil {
+		return none, OSError(err, "host_statistics64", "")
+	}
+	return decoded, nil
+}
+
+// SystemUsage leaves out what macOS does not tell: a queue, promised memory, and the number of threads.
+func (*unixAdapter) SystemUsage() (SystemUsage, error) {
+	memory, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return SystemUsage{}, OSError(err, "sysctl hw.memsize", "")
+	}
+	load, err := hostStatistics(libproc.HostCPULoad, libproc.HostCPUWords, libproc.DecodeCPULoad)
+	if err != nil {
+		return SystemUsage{}, err
+	}
+	pages, err := hostStatistics(libproc.HostVMInfo64, libproc.HostVMInfoWords, libproc.DecodePages)
+	if err != nil {
+		return SystemUsage{}, err
+	}
+	const tick = nanosecondsPerSecond / libproc.LoadTicksPerSecond
+	fields := SystemUsageCPU | SystemUsageMemory | SystemUsagePaging
+	u := SystemUsage{
+		UserTimeNs: load.User * tick, SystemTimeNs: load.System * tick, IdleTimeNs: load.Idle * tick,
+		TotalMemoryBytes: memory, AvailableMemoryBytes: pages.Available * uint64(os.Getpagesize()), PageIns: pages.Ins,
+	}
+	if b, err := unix.SysctlRaw("vm.swapusage"); err == nil {
+		if total, used, err := libproc.DecodeSwap(b); err == nil {
+			u.SwapTotalBytes, u.SwapUsedBytes = total, used
+			fields |= SystemUsageSwap
+		}
+	}
+	if processes, err := allProcesses(); err == nil {
+		u.Processes = uint32(len(processes))
+		fields |= SystemUsageProcesses
+	}
+	u.Fields = uint32(fields)
+	return u, nil
+}
+
+func (*unixAdapter) Container() (Container, error) {
+	return Container{}, notSupported("find container", "macOS has no containers")
 }
 
 // distribution is the name and version that "About This Mac" shows.

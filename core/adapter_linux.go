@@ -48,13 +48,13 @@ func (a *unixAdapter) SystemFacts() (SystemFacts, error) {
 	if err != nil {
 		return SystemFacts{}, OSError(err, "read /proc/meminfo", "")
 	}
-	boot, err := a.proc.BootTime()
+	system, err := a.proc.System()
 	if err != nil {
 		return SystemFacts{}, OSError(err, "read /proc/stat", "")
 	}
 	return SystemFacts{
-		Platform: PlatformLinux, LogicalCPUCount: boot.CPUs, UsableCPUCount: usableCPUs(), PageSizeBytes: a.pageSize,
-		TotalMemoryBytes: memory.Total, AvailableMemoryBytes: memory.Available, BootTimeSeconds: boot.Seconds,
+		Platform: PlatformLinux, LogicalCPUCount: system.CPUs, UsableCPUCount: usableCPUs(), PageSizeBytes: a.pageSize,
+		TotalMemoryBytes: memory.Total, AvailableMemoryBytes: memory.Available, BootTimeSeconds: system.BootSeconds,
 	}, nil
 }
 

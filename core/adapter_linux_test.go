@@ -257,6 +257,24 @@ func TestTheSystemIsReadFromTheRootThatATestGives(t *testing.T) {
 	assert.Equal(t, "Debian GNU/Linux 12 (bookworm)", name)
 }
 
+func TestTheSystemsUseIsReadFromTheRootThatATestGives(t *testing.T) {
+	a := newLinuxAdapter(filepath.Join("internal", "procfs", "testdata"))
+	u, err := a.SystemUsage()
+	require.NoError(t, err)
+	assert.Equal(t, SystemUsage{
+		Fields:   uint32(SystemUsageThreads)*2 - 1, // all
+		RunQueue: 2, UserTimeNs: 298120e6, SystemTimeNs: 149020e6, IdleTimeNs: 3121240e6,
+		TotalMemoryBytes: 24689836 << 10, AvailableMemoryBytes: 23834352 << 10,
+		SwapTotalBytes: 1048572 << 10, SwapUsedBytes: 8572 << 10, CommittedBytes: 534564 << 10, CommitLimitBytes: 12344916 << 10,
+		PageIns: 4321, Processes: 5, Threads: 400,
+	}, u)
+	container, err := a.Container()
+	require.NoError(t, err)
+	assert.Equal(t, Container{
+		MemoryLimitBytes: Unlimited, MemoryUsageBytes: Unlimited, CPURateLimit: Unlimited, ProcessLimit: Unlimited,
+	}, container, "no control group is seen")
+}
+
 func TestAGroupIsCreatedAndKilled(t *testing.T) {
 	// In a process of its own: the test's would leave its terminal's group.
 	if os.Getenv("MIMIR_TEST_ROLE") == "group" {

@@ -18,6 +18,14 @@ func (otherAdapter) SystemFacts() (SystemFacts, error) {
 	return systemFacts(PlatformOther, os.Getpagesize())
 }
 
+func (otherAdapter) SystemUsage() (SystemUsage, error) {
+	return SystemUsage{}, notSupported("read system", "there is no adapter for %s", runtime.GOOS)
+}
+
+func (otherAdapter) Container() (Container, error) {
+	return Container{}, notSupported("find container", "there is no adapter for %s", runtime.GOOS)
+}
+
 func (otherAdapter) SystemText(item SystemText) (string, error) {
 	switch item {
 	case SystemPlatform:

@@ -12,6 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
+
+	"libmimir/core/internal/jobobject"
+	"libmimir/core/internal/pdh"
 )
 
 func onWine() bool {
@@ -74,6 +78,76 @@ func TestTheSystemIsDescribed(t *testing.T) {
 	assert.True(t, strings.HasPrefix(info.Distribution, "Windows"), info.Distribution)
 	assert.NotEmpty(t, info.Hostname)
 	assert.Contains(t, []string{"AMD64", "ARM64", "x86"}, info.Architecture)
+}
+
+func TestTheSystemsUseIsReadAndGoesOn(t *testing.T) {
+	first, err := native.SystemUsage()
+	require.NoError(t, err)
+	wanted := SystemUsageCPU | SystemUsageMemory | SystemUsageCommit | SystemUsageProcesses | SystemUsageThreads
+	if !onWine() { // which has few performance counters
+		wanted |= SystemUsageQueue | SystemUsagePaging
+	}
+	assert.Equal(t, wanted, SystemUsageField(first.Fields)&wanted)
+	assert.Greater(t, first.TotalMemoryBytes, first.AvailableMemoryBytes)
+	assert.LessOrEqual(t, first.CommittedBytes, first.CommitLimitBytes)
+	assert.Positive(t, first.Processes)
+	assert.GreaterOrEqual(t, first.Threads, first.Processes)
+	time.Sleep(300 * time.Millisecond)
+	second, err := native.SystemUsage()
+	require.NoError(t, err)
+	assert.Greater(t, second.UserTimeNs+second.SystemTimeNs+second.IdleTimeNs, first.UserTimeNs+first.SystemTimeNs+first.IdleTimeNs)
+}
+
+func TestCountersFillInWhatIsThere(t *testing.T) {
+	var u SystemUsage
+	assert.Zero(t, fromCounters(nil, &u))
+	fields := fromCounters(map[string]pdh.Value{queueCounter: {First: 7}, pageReadsCounter: {First: 99}, pagingCounter: {First: 10, Second: 1000}}, &u)
+	assert.Equal(t, SystemUsageQueue|SystemUsagePaging|SystemUsageSwap, fields)
+	assert.Equal(t, SystemUsage{RunQueue: 7, PageIns: 99, SwapUsedBytes: 10 * 4096, SwapTotalBytes: 1000 * 4096}, u)
+}
+
+func TestTheJobAroundTheCallerIsTold(t *testing.T) {
+	if !inChild(t) {
+		return
+	}
+	before, err := native.Container()
+	require.NoError(t, err)
+	assert.NotEqual(t, ContainerWindows, before.Kind)
+	outer, err := jobobject.New("")
+	require.NoError(t, err)
+	require.NoError(t, outer.SetLimits(&jobobject.Limits{JobMemory: 1 << 36, ProcessMemory: 1 << 37, Processes: 50, CPURate: 0}))
+	require.NoError(t, outer.Assign(windows.CurrentProcess()))
+	found, err := native.Container()
+	require.NoError(t, err)
+	assert.Equal(t, ContainerJobObject, found.Kind)
+	if !onWine() { // which does not tell the limits of a job
+		assert.EqualValues(t, 1<<36, found.MemoryLimitBytes)
+		assert.EqualValues(t, 50, found.ProcessLimit)
+		assert.Less(t, found.MemoryUsageBytes, found.MemoryLimitBytes)
+		_, err = native.SetLimit(0, LimitProcesses, 20, 20)
+		require.NoError(t, err)
+		again, err := native.Container()
+		require.NoError(t, err)
+		assert.EqualValues(t, 50, again.ProcessLimit, "the limits that the caller has given itself are not around it")
+	}
+}
+
+func TestAContainerIsKnownByItsRegistry(t *testing.T) {
+	const path = `SOFTWARE\libmimir-test`
+	assert.False(t, saysContainer(registry.CURRENT_USER, path))
+	key, _, err := registry.CreateKey(registry.CURRENT_USER, path, registry.ALL_ACCESS)
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, key.Close())
+		require.NoError(t, registry.DeleteKey(registry.CURRENT_USER, path))
+	}()
+	assert.False(t, saysContainer(registry.CURRENT_USER, path))
+	for value, is := range map[uint32]bool{0: false, 1: true, 2: true} {
+		require.NoError(t, key.SetDWordValue("ContainerType", value))
+		assert.Equal(t, is, saysContainer(registry.CURRENT_USER, path), "%d", value)
+	}
+	require.NoError(t, key.SetStringValue("ContainerType", "1"))
+	assert.False(t, saysContainer(registry.CURRENT_USER, path))
 }
 
 func TestUsageOfTheCallerAndOfAnotherProcessIsRead(t *testing.T) {

@@ -21,6 +21,14 @@
 #define FORKED mimir_gate_forked()
 #endif
 
+int32_t mimir_container_get(mimir_container *container) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_container_get");
+#endif
+    mimir_enter();
+    return mimirgo_container_get(container);
+}
+
 int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_create");
@@ -364,6 +372,14 @@ int32_t mimir_system_text(int32_t item, char *buffer, uint64_t length, uint64_t 
 #endif
     mimir_enter();
     return mimirgo_system_text(item, buffer, length, needed);
+}
+
+int32_t mimir_system_measure(mimir_system_usage *usage) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_system_measure");
+#endif
+    mimir_enter();
+    return mimirgo_system_measure(usage);
 }
 
 int32_t mimir_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {

@@ -5,6 +5,9 @@ import "C"
 
 import "libmimir/core"
 
+// perThreadList is about what looking at the threads of a process leaves behind.
+const perThreadList = 4 << 10
+
 // mimir_priority_get stores the priority of a process, a nice value from -20 to 19; pid 0 is the caller. Windows: the
 // MIMIR_PRIORITY_* constant of its class.
 //
@@ -37,6 +40,7 @@ func mimirgo_priority_get(pid C.int64_t, priority *C.int32_t) (status C.int32_t)
 //export mimirgo_priority_set
 func mimirgo_priority_set(pid C.int64_t, priority C.int32_t) (status C.int32_t) {
 	defer guard(&status)
+	spend(perThreadList)
 	if err := core.SetPriority(core.Native(), int64(pid), core.Priority(priority)); err != nil {
 		return fail(err)
 	}

@@ -24,6 +24,26 @@ func checkSize(name string, size, smallest, known uint32) C.int32_t {
 		name, size, name, known, smallest, largestStructBytes))
 }
 
+func check_mimir_container(p *C.mimir_container) C.int32_t {
+	if p == nil {
+		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_container is NULL"))
+	}
+	return checkSize("mimir_container", uint32(p.size), 40, uint32(unsafe.Sizeof(*p)))
+}
+
+func store_mimir_container(p *C.mimir_container, v *core.Container) {
+	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
+	full := C.mimir_container{
+		size:               C.uint32_t(size),
+		kind:               C.int32_t(v.Kind),
+		memory_limit_bytes: C.uint64_t(v.MemoryLimitBytes),
+		memory_usage_bytes: C.uint64_t(v.MemoryUsageBytes),
+		cpu_rate_limit:     C.uint64_t(v.CPURateLimit),
+		process_limit:      C.uint64_t(v.ProcessLimit),
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
+}
+
 func check_mimir_system(p *C.mimir_system) C.int32_t {
 	if p == nil {
 		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_system is NULL"))
@@ -42,6 +62,35 @@ func store_mimir_system(p *C.mimir_system, v *core.SystemFacts) {
 		total_memory_bytes:     C.uint64_t(v.TotalMemoryBytes),
 		available_memory_bytes: C.uint64_t(v.AvailableMemoryBytes),
 		boot_time_seconds:      C.uint64_t(v.BootTimeSeconds),
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
+}
+
+func check_mimir_system_usage(p *C.mimir_system_usage) C.int32_t {
+	if p == nil {
+		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_system_usage is NULL"))
+	}
+	return checkSize("mimir_system_usage", uint32(p.size), 104, uint32(unsafe.Sizeof(*p)))
+}
+
+func store_mimir_system_usage(p *C.mimir_system_usage, v *core.SystemUsage) {
+	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
+	full := C.mimir_system_usage{
+		size:                   C.uint32_t(size),
+		fields:                 C.uint32_t(v.Fields),
+		user_time_ns:           C.uint64_t(v.UserTimeNs),
+		system_time_ns:         C.uint64_t(v.SystemTimeNs),
+		idle_time_ns:           C.uint64_t(v.IdleTimeNs),
+		total_memory_bytes:     C.uint64_t(v.TotalMemoryBytes),
+		available_memory_bytes: C.uint64_t(v.AvailableMemoryBytes),
+		swap_total_bytes:       C.uint64_t(v.SwapTotalBytes),
+		swap_used_bytes:        C.uint64_t(v.SwapUsedBytes),
+		committed_bytes:        C.uint64_t(v.CommittedBytes),
+		commit_limit_bytes:     C.uint64_t(v.CommitLimitBytes),
+		page_ins:               C.uint64_t(v.PageIns),
+		processes:              C.uint32_t(v.Processes),
+		threads:                C.uint32_t(v.Threads),
+		run_queue:              C.uint32_t(v.RunQueue),
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
 }

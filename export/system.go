@@ -45,3 +45,26 @@ func mimirgo_system_text(item C.int32_t, buffer *C.char, length C.uint64_t, need
 	}
 	return writeText(text, buffer, length, needed)
 }
+
+// mimir_system_measure stores what the system as a whole does now: CPU times, memory, swap space, and how many threads want to
+// run. usage->fields receives which readings the platform gives, a sum of MIMIR_SYSTEM_USAGE_* bits: the others are 0.
+// Windows: the first call opens performance counters, which can take some hundred milliseconds, and keeps them open.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL when usage is NULL or usage->size is wrong; MIMIR_ENOTSUP where the library has no adapter;
+// MIMIR_EOS when the operating system does not tell.
+//
+//mimir:forked refuse
+//export mimirgo_system_measure
+func mimirgo_system_measure(usage *C.mimir_system_usage) (status C.int32_t) {
+	defer guard(&status)
+	if st := check_mimir_system_usage(usage); st != ok {
+		return st
+	}
+	spend(2 * perSystemFile)
+	u, err := core.Native().SystemUsage()
+	if err != nil {
+		return fail(err)
+	}
+	store_mimir_system_usage(usage, &u)
+	return ok
+}

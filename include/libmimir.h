@@ -229,6 +229,26 @@ enum mimir_system_text {
     MIMIR_SYSTEM_HOSTNAME = 5
 };
 
+/* mimir_system_usage_field selects groups of readings of the system. */
+enum mimir_system_usage_field {
+    /* Stands for user_time_ns, system_time_ns and idle_time_ns. */
+    MIMIR_SYSTEM_USAGE_CPU = 1,
+    /* Stands for total_memory_bytes and available_memory_bytes. */
+    MIMIR_SYSTEM_USAGE_MEMORY = 2,
+    /* Stands for swap_total_bytes and swap_used_bytes. */
+    MIMIR_SYSTEM_USAGE_SWAP = 4,
+    /* Stands for committed_bytes and commit_limit_bytes. */
+    MIMIR_SYSTEM_USAGE_COMMIT = 8,
+    /* Stands for page_ins. */
+    MIMIR_SYSTEM_USAGE_PAGING = 16,
+    /* Stands for run_queue. */
+    MIMIR_SYSTEM_USAGE_QUEUE = 32,
+    /* Stands for Processes. */
+    MIMIR_SYSTEM_USAGE_PROCESSES = 64,
+    /* Stands for Threads. */
+    MIMIR_SYSTEM_USAGE_THREADS = 128
+};
+
 /* The numbers of the system. */
 typedef struct mimir_system {
     /* Set it to sizeof(mimir_system) before the call; the library answers how many bytes it
@@ -252,6 +272,55 @@ typedef struct mimir_system {
     uint64_t boot_time_seconds;
 } mimir_system;
 
+/* What the system as a whole does now. Times and page_ins count from its start on: the
+ * difference of two readings tells what was between them. */
+typedef struct mimir_system_usage {
+    /* Set it to sizeof(mimir_system_usage) before the call; the library answers how many bytes
+     * it knows. */
+    uint32_t size;
+    /* Says which of the readings below were made, a sum of MIMIR_SYSTEM_USAGE_* bits; the others
+     * are 0. */
+    uint32_t fields;
+    /* CPU time in user mode of all CPUs together, in nanoseconds. Linux: user and nice of
+     * /proc/stat. macOS: HOST_CPU_LOAD_INFO. Both in steps of 10 ms. Windows: GetSystemTimes. */
+    uint64_t user_time_ns;
+    /* CPU time in the kernel, interrupts included, from the same source. */
+    uint64_t system_time_ns;
+    /* Time in which CPUs had nothing to do, waits for disks included, from the same source. */
+    uint64_t idle_time_ns;
+    /* The physical memory of the system. */
+    uint64_t total_memory_bytes;
+    /* Memory that can be given to programs without swapping. Linux: MemAvailable of
+     * /proc/meminfo. macOS: free and inactive pages. Windows: GlobalMemoryStatusEx. */
+    uint64_t available_memory_bytes;
+    /* The size of the swap space. Linux: SwapTotal of /proc/meminfo. macOS: the sysctl
+     * vm.swapusage. Windows: of all paging files, the performance counter Paging File(_Total)\%
+     * Usage. */
+    uint64_t swap_total_bytes;
+    /* How much of it is in use, from the same source. */
+    uint64_t swap_used_bytes;
+    /* Memory that was promised to programs. Linux: Committed_AS of /proc/meminfo. Windows:
+     * GetPerformanceInfo. */
+    uint64_t committed_bytes;
+    /* How much can be promised; Linux keeps to it where vm.overcommit_memory is 2 alone. From
+     * the same source. */
+    uint64_t commit_limit_bytes;
+    /* How often something had to be read from a disk for a page that was missing. Linux:
+     * pgmajfault of /proc/vmstat. macOS: pageins of vm_statistics64, in pages. Windows: the
+     * performance counter Memory\Page Reads/sec, whose count begins anew at 2^32. */
+    uint64_t page_ins;
+    /* The number of processes. */
+    uint32_t processes;
+    /* The number of threads. Linux: the fourth field of /proc/loadavg. */
+    uint32_t threads;
+    /* How many threads want to run. Linux: procs_running of /proc/stat, those that run included.
+     * Windows: the performance counter System\Processor Queue Length, those that run not
+     * included. */
+    uint32_t run_queue;
+    /* Zero. */
+    uint32_t reserved0;
+} mimir_system_usage;
+
 /* mimir_system_get stores the numbers of the system: platform, CPUs, page size, memory, boot
  * time.
  *
@@ -268,6 +337,17 @@ MIMIR_API int32_t mimir_system_get(mimir_system *system);
  *
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_system_text(int32_t item, char *buffer, uint64_t length, uint64_t *needed);
+
+/* mimir_system_measure stores what the system as a whole does now: CPU times, memory, swap
+ * space, and how many threads want to run. usage->fields receives which readings the platform
+ * gives, a sum of MIMIR_SYSTEM_USAGE_* bits: the others are 0. Windows: the first call opens
+ * performance counters, which can take some hundred milliseconds, and keeps them open.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL when usage is NULL or usage->size is wrong; MIMIR_ENOTSUP
+ * where the library has no adapter; MIMIR_EOS when the operating system does not tell.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_system_measure(mimir_system_usage *usage);
 
 
 /* =================================================================================================
@@ -941,6 +1021,56 @@ MIMIR_API int32_t mimir_path_separator(int32_t flavour, char *buffer, uint64_t l
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_path_directory(int32_t directory, const char *application, char *buffer,
                                        uint64_t length, uint64_t *needed);
+
+
+/* =================================================================================================
+ * Container */
+
+/* What bounds the caller together with other processes. */
+enum mimir_container_kind {
+    /* Nothing was found. */
+    MIMIR_CONTAINER_NONE = 0,
+    /* A Linux control group with a limit, such as those of Docker, Kubernetes and systemd. */
+    MIMIR_CONTAINER_CONTROL_GROUP = 1,
+    /* A Windows job object that the caller was started in. */
+    MIMIR_CONTAINER_JOB_OBJECT = 2,
+    /* A Windows container (a server silo), whose limits are those of its job object. */
+    MIMIR_CONTAINER_WINDOWS = 3
+};
+
+/* The limits around the caller that were set by others, and what has been used of them. */
+typedef struct mimir_container {
+    /* Set it to sizeof(mimir_container) before the call; the library answers how many bytes it
+     * knows. */
+    uint32_t size;
+    /* A mimir_container_kind. */
+    int32_t kind;
+    /* How much memory all together may take, Unlimited without a limit. Linux: the least
+     * memory.max (version 1: memory.limit_in_bytes) of the caller's group and those above it.
+     * Windows: of commit, the lesser of the job's limits for all its processes and for each. */
+    uint64_t memory_limit_bytes;
+    /* How much they take, Unlimited where that is not told. Linux: memory.current
+     * (memory.usage_in_bytes) of the group whose limit it is, or the caller's. Windows:
+     * JobObjectMemoryUsageInformation. */
+    uint64_t memory_usage_bytes;
+    /* How much CPU they may use at a time, in thousandths of one CPU, Unlimited without a limit.
+     * Linux: the least cpu.max (cpu.cfs_quota_us). Windows: the job's CPU rate, where it is a
+     * hard cap. */
+    uint64_t cpu_rate_limit;
+    /* How many processes (Linux: and threads) there may be, Unlimited without a limit. Linux:
+     * the least pids.max. Windows: the job's active process limit. */
+    uint64_t process_limit;
+} mimir_container;
+
+/* mimir_container_get stores the limits around the caller that others have set: those of a
+ * control group of Linux, such as a container's, or of a job object of Windows, such as that of
+ * a Windows container; MIMIR_CONTAINER_NONE where there are none. They are read anew each time.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL when container is NULL or container->size is wrong;
+ * MIMIR_ENOTSUP on macOS, which has no containers.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_container_get(mimir_container *container);
 
 
 /* =================================================================================================

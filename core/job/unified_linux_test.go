@@ -50,6 +50,9 @@ func TestUnifiedRole(t *testing.T) {
 		for ru.Utime.Nano() < 300e6 {
 			_ = syscall.Getrusage(syscall.RUSAGE_SELF, &ru)
 		}
+	case "look around":
+		c, err := core.Native().Container()
+		fmt.Println(c.Kind, c.MemoryLimitBytes, c.CPURateLimit, c.ProcessLimit, c.MemoryUsageBytes < c.MemoryLimitBytes, err)
 	case "sleep":
 		time.Sleep(time.Minute)
 	case "fork":
@@ -72,6 +75,16 @@ func TestUnifiedMemoryEndsTheTree(t *testing.T) {
 	assert.Equal(t, core.ReasonMemory, v.Reason)
 	assert.True(t, grouped(t, j, core.LimitMemory))
 	assert.LessOrEqual(t, v.PeakMemoryBytes, uint64(132<<20))
+}
+
+func TestUnifiedLimitsAreSeenFromInside(t *testing.T) {
+	j := unified(t, "look around")
+	require.NoError(t, j.SetStream(core.StreamOutput, core.ModeCapture, 0))
+	require.NoError(t, j.SetLimit(core.LimitMemory, 120<<20))
+	require.NoError(t, j.SetLimit(core.LimitProcesses, 50))
+	require.NoError(t, j.SetLimit(core.LimitCPURate, 750))
+	run(t, j)
+	assert.Contains(t, captured(t, j, core.StreamOutput), fmt.Sprintln(core.ContainerControlGroup, 120<<20, 750, 50, true, nil))
 }
 
 func TestUnifiedProcessesEndTheTree(t *testing.T) {

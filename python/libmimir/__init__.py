@@ -12,7 +12,8 @@
 
 `libmimir.platform` has the adapter; `libmimir.jobs` commands under limits, `libmimir.popen` those that run beside their
 caller, `libmimir.aio` those of asyncio, `libmimir.sandbox` those that are kept to a directory; `libmimir.process` has
-running processes, `libmimir.errors` the exceptions, and `libmimir.raw` the C interface.
+running processes, `libmimir.system` the whole system and the container around this process, `libmimir.errors` the
+exceptions, and `libmimir.raw` the C interface.
 
 Everything can be called from all threads at once, also without the interpreter's lock: on a free-threaded build nothing
 here turns it on. Forked children have the package as well: between fork and exec what limits them, groups them, resets
@@ -73,7 +74,7 @@ __version__: str = _VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import aio, cli, errors, jobs, platform, popen, process, raw, sandbox
+    from . import aio, cli, errors, jobs, platform, popen, process, raw, sandbox, system
     from .aio import AsyncProcess, create_process, run_async
     from .jobs import JobError, JobResult, run
     from .popen import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
@@ -90,9 +91,10 @@ if TYPE_CHECKING:
         usage,
     )
     from .sandbox import IsolatedEnvironment, ProcessIsolator, ResourceLimiter, Sandbox
+    from .system import ContainerInfo, SystemUsage, container_info, system_usage
 
 # What is imported on its first use: each costs more than the rest of the package together.
-_LAZY_MODULES = ("aio", "cli", "jobs", "popen", "process", "raw", "sandbox")
+_LAZY_MODULES = ("aio", "cli", "jobs", "popen", "process", "raw", "sandbox", "system")
 _LAZY_NAMES = {
     "AsyncProcess": "aio",
     "create_process": "aio",
@@ -119,6 +121,10 @@ _LAZY_NAMES = {
     "ProcessIsolator": "sandbox",
     "ResourceLimiter": "sandbox",
     "Sandbox": "sandbox",
+    "ContainerInfo": "system",
+    "SystemUsage": "system",
+    "container_info": "system",
+    "system_usage": "system",
 }
 
 __all__ = [
@@ -179,6 +185,11 @@ __all__ = [
     "setpgrp",
     "supports",
     "usage",
+    # system
+    "ContainerInfo",
+    "SystemUsage",
+    "container_info",
+    "system_usage",
     # errors
     "BadHandleError",
     "BufferTooShortError",
@@ -206,6 +217,7 @@ __all__ = [
     "process",
     "raw",
     "sandbox",
+    "system",
 ]
 
 

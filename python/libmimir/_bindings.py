@@ -25,6 +25,16 @@ MIMIR_UNLIMITED: Final = 18446744073709551615
 # The number of the binary interface that this version offers.
 MIMIR_ABI: Final = 1
 
+# mimir_container_kind: What bounds the caller together with other processes.
+MIMIR_CONTAINER_NONE: Final = 0
+"""Nothing was found."""
+MIMIR_CONTAINER_CONTROL_GROUP: Final = 1
+"""A Linux control group with a limit, such as those of Docker, Kubernetes and systemd."""
+MIMIR_CONTAINER_JOB_OBJECT: Final = 2
+"""A Windows job object that the caller was started in."""
+MIMIR_CONTAINER_WINDOWS: Final = 3
+"""A Windows container (a server silo), whose limits are those of its job object."""
+
 # mimir_limit names a resource that can be limited. The unit of its value is part of its
 # description.
 MIMIR_LIMIT_MEMORY: Final = 1
@@ -221,6 +231,24 @@ MIMIR_SYSTEM_DISTRIBUTION: Final = 4
 MIMIR_SYSTEM_HOSTNAME: Final = 5
 """The name of the machine."""
 
+# mimir_system_usage_field selects groups of readings of the system.
+MIMIR_SYSTEM_USAGE_CPU: Final = 1
+"""Stands for user_time_ns, system_time_ns and idle_time_ns."""
+MIMIR_SYSTEM_USAGE_MEMORY: Final = 2
+"""Stands for total_memory_bytes and available_memory_bytes."""
+MIMIR_SYSTEM_USAGE_SWAP: Final = 4
+"""Stands for swap_total_bytes and swap_used_bytes."""
+MIMIR_SYSTEM_USAGE_COMMIT: Final = 8
+"""Stands for committed_bytes and commit_limit_bytes."""
+MIMIR_SYSTEM_USAGE_PAGING: Final = 16
+"""Stands for page_ins."""
+MIMIR_SYSTEM_USAGE_QUEUE: Final = 32
+"""Stands for run_queue."""
+MIMIR_SYSTEM_USAGE_PROCESSES: Final = 64
+"""Stands for Processes."""
+MIMIR_SYSTEM_USAGE_THREADS: Final = 128
+"""Stands for Threads."""
+
 # mimir_usage_field selects readings of a process. Readings cost system calls: ask for what is
 # needed.
 MIMIR_USAGE_MEMORY: Final = 1
@@ -258,6 +286,12 @@ its output.
 """
 
 ENUMS: Final[dict[str, dict[str, int]]] = {
+    "mimir_container_kind": {
+        "MIMIR_CONTAINER_NONE": MIMIR_CONTAINER_NONE,
+        "MIMIR_CONTAINER_CONTROL_GROUP": MIMIR_CONTAINER_CONTROL_GROUP,
+        "MIMIR_CONTAINER_JOB_OBJECT": MIMIR_CONTAINER_JOB_OBJECT,
+        "MIMIR_CONTAINER_WINDOWS": MIMIR_CONTAINER_WINDOWS,
+    },
     "mimir_limit": {
         "MIMIR_LIMIT_MEMORY": MIMIR_LIMIT_MEMORY,
         "MIMIR_LIMIT_ADDRESS_SPACE": MIMIR_LIMIT_ADDRESS_SPACE,
@@ -351,6 +385,16 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_SYSTEM_DISTRIBUTION": MIMIR_SYSTEM_DISTRIBUTION,
         "MIMIR_SYSTEM_HOSTNAME": MIMIR_SYSTEM_HOSTNAME,
     },
+    "mimir_system_usage_field": {
+        "MIMIR_SYSTEM_USAGE_CPU": MIMIR_SYSTEM_USAGE_CPU,
+        "MIMIR_SYSTEM_USAGE_MEMORY": MIMIR_SYSTEM_USAGE_MEMORY,
+        "MIMIR_SYSTEM_USAGE_SWAP": MIMIR_SYSTEM_USAGE_SWAP,
+        "MIMIR_SYSTEM_USAGE_COMMIT": MIMIR_SYSTEM_USAGE_COMMIT,
+        "MIMIR_SYSTEM_USAGE_PAGING": MIMIR_SYSTEM_USAGE_PAGING,
+        "MIMIR_SYSTEM_USAGE_QUEUE": MIMIR_SYSTEM_USAGE_QUEUE,
+        "MIMIR_SYSTEM_USAGE_PROCESSES": MIMIR_SYSTEM_USAGE_PROCESSES,
+        "MIMIR_SYSTEM_USAGE_THREADS": MIMIR_SYSTEM_USAGE_THREADS,
+    },
     "mimir_usage_field": {
         "MIMIR_USAGE_MEMORY": MIMIR_USAGE_MEMORY,
         "MIMIR_USAGE_CPU": MIMIR_USAGE_CPU,
@@ -371,6 +415,45 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
     },
 }
 """The constants of each enum and set of bits, by their C names."""
+
+
+class mimir_container(ctypes.Structure):
+    """The limits around the caller that were set by others, and what has been used of them."""
+
+    size: int
+    """Set it to sizeof(mimir_container) before the call; the library answers how many bytes it
+    knows.
+    """
+    kind: int
+    """A mimir_container_kind."""
+    memory_limit_bytes: int
+    """How much memory all together may take, Unlimited without a limit. Linux: the least
+    memory.max (version 1: memory.limit_in_bytes) of the caller's group and those above it.
+    Windows: of commit, the lesser of the job's limits for all its processes and for each.
+    """
+    memory_usage_bytes: int
+    """How much they take, Unlimited where that is not told. Linux: memory.current
+    (memory.usage_in_bytes) of the group whose limit it is, or the caller's. Windows:
+    JobObjectMemoryUsageInformation.
+    """
+    cpu_rate_limit: int
+    """How much CPU they may use at a time, in thousandths of one CPU, Unlimited without a limit.
+    Linux: the least cpu.max (cpu.cfs_quota_us). Windows: the job's CPU rate, where it is a
+    hard cap.
+    """
+    process_limit: int
+    """How many processes (Linux: and threads) there may be, Unlimited without a limit. Linux:
+    the least pids.max. Windows: the job's active process limit.
+    """
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("kind", ctypes.c_int32),
+        ("memory_limit_bytes", ctypes.c_uint64),
+        ("memory_usage_bytes", ctypes.c_uint64),
+        ("cpu_rate_limit", ctypes.c_uint64),
+        ("process_limit", ctypes.c_uint64),
+    )
 
 
 class mimir_error(ctypes.Structure):
@@ -438,6 +521,85 @@ class mimir_system(ctypes.Structure):
         ("total_memory_bytes", ctypes.c_uint64),
         ("available_memory_bytes", ctypes.c_uint64),
         ("boot_time_seconds", ctypes.c_uint64),
+    )
+
+
+class mimir_system_usage(ctypes.Structure):
+    """What the system as a whole does now. Times and page_ins count from its start on: the
+    difference of two readings tells what was between them.
+    """
+
+    size: int
+    """Set it to sizeof(mimir_system_usage) before the call; the library answers how many bytes
+    it knows.
+    """
+    fields: int
+    """Says which of the readings below were made, a sum of MIMIR_SYSTEM_USAGE_* bits; the others
+    are 0.
+    """
+    user_time_ns: int
+    """CPU time in user mode of all CPUs together, in nanoseconds. Linux: user and nice of
+    /proc/stat. macOS: HOST_CPU_LOAD_INFO. Both in steps of 10 ms. Windows: GetSystemTimes.
+    """
+    system_time_ns: int
+    """CPU time in the kernel, interrupts included, from the same source."""
+    idle_time_ns: int
+    """Time in which CPUs had nothing to do, waits for disks included, from the same source."""
+    total_memory_bytes: int
+    """The physical memory of the system."""
+    available_memory_bytes: int
+    """Memory that can be given to programs without swapping. Linux: MemAvailable of
+    /proc/meminfo. macOS: free and inactive pages. Windows: GlobalMemoryStatusEx.
+    """
+    swap_total_bytes: int
+    """The size of the swap space. Linux: SwapTotal of /proc/meminfo. macOS: the sysctl
+    vm.swapusage. Windows: of all paging files, the performance counter Paging File(_Total)\\%
+    Usage.
+    """
+    swap_used_bytes: int
+    """How much of it is in use, from the same source."""
+    committed_bytes: int
+    """Memory that was promised to programs. Linux: Committed_AS of /proc/meminfo. Windows:
+    GetPerformanceInfo.
+    """
+    commit_limit_bytes: int
+    """How much can be promised; Linux keeps to it where vm.overcommit_memory is 2 alone. From
+    the same source.
+    """
+    page_ins: int
+    """How often something had to be read from a disk for a page that was missing. Linux:
+    pgmajfault of /proc/vmstat. macOS: pageins of vm_statistics64, in pages. Windows: the
+    performance counter Memory\\Page Reads/sec, whose count begins anew at 2^32.
+    """
+    processes: int
+    """The number of processes."""
+    threads: int
+    """The number of threads. Linux: the fourth field of /proc/loadavg."""
+    run_queue: int
+    """How many threads want to run. Linux: procs_running of /proc/stat, those that run included.
+    Windows: the performance counter System\\Processor Queue Length, those that run not
+    included.
+    """
+    reserved0: int
+    """Zero."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("fields", ctypes.c_uint32),
+        ("user_time_ns", ctypes.c_uint64),
+        ("system_time_ns", ctypes.c_uint64),
+        ("idle_time_ns", ctypes.c_uint64),
+        ("total_memory_bytes", ctypes.c_uint64),
+        ("available_memory_bytes", ctypes.c_uint64),
+        ("swap_total_bytes", ctypes.c_uint64),
+        ("swap_used_bytes", ctypes.c_uint64),
+        ("committed_bytes", ctypes.c_uint64),
+        ("commit_limit_bytes", ctypes.c_uint64),
+        ("page_ins", ctypes.c_uint64),
+        ("processes", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+        ("run_queue", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
     )
 
 
@@ -588,8 +750,10 @@ class mimir_verdict(ctypes.Structure):
 
 
 STRUCT_SIZES: Final[dict[str, int]] = {
+    "mimir_container": 40,
     "mimir_error": 512,
     "mimir_system": 48,
+    "mimir_system_usage": 104,
     "mimir_usage": 56,
     "mimir_measure": 56,
     "mimir_verdict": 64,
@@ -598,6 +762,7 @@ STRUCT_SIZES: Final[dict[str, int]] = {
 
 
 PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
+    "mimir_container_get": (ctypes.POINTER(mimir_container),),
     "mimir_job_create": (
         ctypes.POINTER(ctypes.c_char_p),
         ctypes.c_uint64,
@@ -743,6 +908,7 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_uint64,
         ctypes.POINTER(ctypes.c_uint64),
     ),
+    "mimir_system_measure": (ctypes.POINTER(mimir_system_usage),),
     "mimir_usage_get": (ctypes.c_int64, ctypes.c_uint32, ctypes.POINTER(mimir_usage)),
     "mimir_usage_measure": (
         ctypes.c_uint64,
@@ -757,6 +923,20 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
 
 class Functions:
     """The functions of a loaded library, with their argument types."""
+
+    mimir_container_get: Callable[..., int]
+    """int32_t mimir_container_get(mimir_container *container)
+
+    mimir_container_get stores the limits around the caller that others have set: those of a
+    control group of Linux, such as a container's, or of a job object of Windows, such as that
+    of a Windows container; MIMIR_CONTAINER_NONE where there are none. They are read anew each
+    time.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL when container is NULL or container->size is wrong;
+    MIMIR_ENOTSUP on macOS, which has no containers.
+
+    After fork: MIMIR_EFORKED.
+    """
 
     mimir_job_create: Callable[..., int]
     """int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job)
@@ -1323,6 +1503,21 @@ class Functions:
 
     Returns: MIMIR_OK; MIMIR_ERANGE and needed as in mimir_version; MIMIR_EINVAL for an
     unknown item; MIMIR_EOS when the operating system does not tell.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_system_measure: Callable[..., int]
+    """int32_t mimir_system_measure(mimir_system_usage *usage)
+
+    mimir_system_measure stores what the system as a whole does now: CPU times, memory, swap
+    space, and how many threads want to run. usage->fields receives which readings the
+    platform gives, a sum of MIMIR_SYSTEM_USAGE_* bits: the others are 0. Windows: the first
+    call opens performance counters, which can take some hundred milliseconds, and keeps them
+    open.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL when usage is NULL or usage->size is wrong; MIMIR_ENOTSUP
+    where the library has no adapter; MIMIR_EOS when the operating system does not tell.
 
     After fork: MIMIR_EFORKED.
     """

@@ -60,6 +60,16 @@ QUICK(system_get, MIMIR_OK) {
     return c->l->system_get(&s);
 }
 
+SLOW(system_measure, MIMIR_OK) {
+    mimir_system_usage u = {.size = sizeof u};
+    return c->l->system_measure(&u);
+}
+
+QUICK(container_get, MIMIR_OK) {
+    mimir_container found = {.size = sizeof found};
+    return c->l->container_get(&found);
+}
+
 QUICK(system_text, MIMIR_OK) { return c->l->system_text(MIMIR_SYSTEM_DISTRIBUTION, c->buffer, sizeof c->buffer, NULL); }
 
 QUICK(limit_set, MIMIR_OK) {

@@ -7,6 +7,7 @@
     X(library_reload, 1) \
     X(system_get, 0) \
     X(system_text, 0) \
+    X(system_measure, 0) \
     X(limit_set, 1) \
     X(limit_get, 1) \
     X(limit_support, 0) \
@@ -44,6 +45,7 @@
     X(path_executable, 0) \
     X(path_separator, 0) \
     X(path_directory, 0) \
+    X(container_get, 0) \
     X(priority_get, 1) \
     X(priority_set, 1)
 
@@ -54,6 +56,8 @@
     {"status_text", 0, 0, MIMIR_OK, call_status_text}, \
     {"library_reload", 1, 0, MIMIR_ESTATE, call_library_reload}, \
     {"system_get", 0, 0, MIMIR_OK, call_system_get}, \
+    {"system_measure", 0, 1, MIMIR_OK, call_system_measure}, \
+    {"container_get", 0, 0, MIMIR_OK, call_container_get}, \
     {"system_text", 0, 0, MIMIR_OK, call_system_text}, \
     {"limit_set", 1, 0, MIMIR_OK, call_limit_set}, \
     {"limit_get", 1, 0, MIMIR_OK, call_limit_get}, \

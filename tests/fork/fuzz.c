@@ -184,7 +184,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(50)) {
+    switch (function = NULL, below(55)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -444,6 +444,18 @@ static void one_call(void) {
         break;
     }
     CASE(52, job_set_priority) { status = l.job_set_priority(handle(), number32()); break; }
+    CASE(53, system_measure) {
+        mimir_system_usage *u = sized(sizeof *u);
+        status = l.system_measure(u);
+        untouched_struct(status, u, sizeof *u);
+        break;
+    }
+    CASE(54, container_get) {
+        mimir_container *found = sized(sizeof *found);
+        status = l.container_get(found);
+        untouched_struct(status, found, sizeof *found);
+        break;
+    }
     }
     check(status);
     if (forked && status == MIMIR_EINTERNAL) fail("%s", function);

@@ -184,6 +184,20 @@ def test_importing_opens_no_descriptor_and_prints_nothing() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@linux_only
+def test_importing_asks_for_no_huge_pages() -> None:
+    # Of which the kernel would give the host one, 2 MB, some time later.
+    python("""
+        def asked():
+            with open("/proc/self/smaps") as file:
+                return sum(line.startswith("VmFlags:") and "hg" in line.split() for line in file)
+        before = asked()
+        import libmimir
+        libmimir.usage()
+        assert asked() == before
+    """)
+
+
 def test_importing_keeps_the_environment_and_the_directory() -> None:
     python("""
         import os

@@ -69,6 +69,29 @@ static void the_system_is_described(void) {
     FAILS(MIMIR_EINVAL, mimir_system_text(99, text, sizeof text, NULL));
 }
 
+static void the_system_is_measured(void) {
+    mimir_system_usage first, second;
+    SIZED(first);
+    WORKS(mimir_system_measure(&first));
+    CHECK((first.fields & MIMIR_SYSTEM_USAGE_CPU) && (first.fields & MIMIR_SYSTEM_USAGE_MEMORY));
+    CHECK((first.fields & MIMIR_SYSTEM_USAGE_COMMIT) && first.committed_bytes <= first.commit_limit_bytes);
+    CHECK(first.total_memory_bytes > first.available_memory_bytes && first.processes > 0 && first.threads >= first.processes);
+    Sleep(300);
+    SIZED(second);
+    WORKS(mimir_system_measure(&second));
+    CHECK(second.user_time_ns + second.system_time_ns + second.idle_time_ns
+          > first.user_time_ns + first.system_time_ns + first.idle_time_ns);
+    FAILS(MIMIR_EINVAL, mimir_system_measure(NULL));
+}
+
+static void the_container_is_told(void) {
+    mimir_container found;
+    SIZED(found);
+    WORKS(mimir_container_get(&found));
+    CHECK(found.kind == MIMIR_CONTAINER_NONE || found.kind == MIMIR_CONTAINER_JOB_OBJECT);
+    FAILS(MIMIR_EINVAL, mimir_container_get(NULL));
+}
+
 static void usage_is_read(void) {
     mimir_usage usage;
     mimir_measure measure;
@@ -260,6 +283,8 @@ static const check_case cases[] = {
     {"loading changes nothing that the host sees", loading_changes_nothing_that_the_host_sees},
     {"the system is described", the_system_is_described},
     {"usage is read", usage_is_read},
+    {"the system is measured", the_system_is_measured},
+    {"the container is told", the_container_is_told},
     {"output, input, directory and environment are the command's", output_input_directory_and_environment_are_the_commands},
     {"a job is ended for its wall time", a_job_is_ended_for_its_wall_time},
     {"a job is watched and killed", a_job_is_watched_and_killed},

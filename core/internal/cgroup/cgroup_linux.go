@@ -20,13 +20,25 @@ type Parents struct {
 // Find looks for groups that can be written, by the files below root ("" is the system's own).
 func Find(root string) *Parents {
 	p := &Parents{controlled: map[Controller]bool{}, split: map[Controller]string{}}
+	eachOwn(root, func(c Controller, mounts []byte, group string) {
+		if c == "" {
+			p.findUnified(root, mounts, group)
+		} else if dir := mounted(root, mounts, "cgroup", string(c), group); dir != "" && writable(dir) {
+			p.split[c] = dir
+		}
+	})
+	return p
+}
+
+// eachOwn calls visit for each group that the caller is in: that of version 2 without a controller, and those of version 1.
+func eachOwn(root string, visit func(c Controller, mounts []byte, group string)) {
 	own, err := read(root + "/proc/self/cgroup")
 	if err != nil {
-		return p
+		return
 	}
 	mounts, err := read(root + "/proc/self/mountinfo")
 	if err != nil {
-		return p
+		return
 	}
 	for line := range bytes.Lines(own) {
 		// hierarchy:controllers:path
@@ -34,27 +46,26 @@ func Find(root string) *Parents {
 		if len(fields) != 3 {
 			continue
 		}
-		if fields[1] == "" {
-			p.findUnified(root, mounts, fields[2])
-			continue
-		}
 		for _, name := range strings.Split(fields[1], ",") {
-			c := Controller(name)
-			if c != Memory && c != PIDs && c != CPU {
-				continue
-			}
-			if dir := mounted(root, mounts, "cgroup", name, fields[2]); dir != "" && writable(dir) {
-				p.split[c] = dir
+			if c := Controller(name); c == "" || c == Memory || c == PIDs || c == CPU {
+				visit(c, mounts, fields[2])
 			}
 		}
 	}
-	return p
+}
+
+// above is the group that a group is in, "" for the highest.
+func above(group string) string {
+	if group == "/" || group == "" {
+		return ""
+	}
+	return max(group[:strings.LastIndexByte(group, '/')], "/")
 }
 
 // findUnified takes the nearest directory above the caller's group, or that itself, whose children can have controllers and
 // into which processes may be moved from here.
 func (p *Parents) findUnified(root string, mounts []byte, own string) {
-	for path := own; ; {
+	for path := own; path != ""; path = above(path) {
 		dir := mounted(root, mounts, "cgroup2", "", path)
 		if dir != "" && writable(dir) && writable(dir+"/cgroup.procs") {
 			text, err := read(dir + "/cgroup.subtree_control")
@@ -65,13 +76,6 @@ func (p *Parents) findUnified(root string, mounts []byte, own string) {
 				}
 				return
 			}
-		}
-		if path == "/" || path == "" {
-			return
-		}
-		path = path[:strings.LastIndexByte(path, '/')]
-		if path == "" {
-			path = "/"
 		}
 	}
 }

@@ -131,3 +131,61 @@ func TestARealGroupIsMadeAndRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLeastLimitsOfAllGroupsAboveHold(t *testing.T) {
+	root := recorded(t, map[string]string{
+		"proc/self/cgroup":                                 "0::/pod/container/inner\n",
+		"proc/self/mountinfo":                              unifiedMount,
+		"sys/fs/cgroup/pod/memory.max":                     "2000000\n",
+		"sys/fs/cgroup/pod/memory.current":                 "1500000\n",
+		"sys/fs/cgroup/pod/cpu.max":                        "max 100000\n",
+		"sys/fs/cgroup/pod/pids.max":                       "70\n",
+		"sys/fs/cgroup/pod/container/memory.max":           "1000000\n",
+		"sys/fs/cgroup/pod/container/memory.current":       "900000\n",
+		"sys/fs/cgroup/pod/container/cpu.max":              "150000 100000\n",
+		"sys/fs/cgroup/pod/container/pids.max":             "max\n",
+		"sys/fs/cgroup/pod/container/inner/memory.max":     "max\n",
+		"sys/fs/cgroup/pod/container/inner/memory.current": "800000\n",
+	})
+	assert.Equal(t, Bounds{MemoryBytes: 1000000, MemoryUsed: 900000, CPUMillis: 1500, Processes: 70}, Around(root))
+}
+
+func TestWithoutALimitTheUseIsThatOfTheCallersGroup(t *testing.T) {
+	root := recorded(t, map[string]string{
+		"proc/self/cgroup":                          "0::/user/session\n",
+		"proc/self/mountinfo":                       unifiedMount,
+		"sys/fs/cgroup/user/memory.max":             "max\n",
+		"sys/fs/cgroup/user/memory.current":         "5000\n",
+		"sys/fs/cgroup/user/session/memory.max":     "max\n",
+		"sys/fs/cgroup/user/session/memory.current": "4000\n",
+	})
+	assert.Equal(t, Bounds{Unlimited, 4000, Unlimited, Unlimited}, Around(root))
+}
+
+func TestLimitsOfVersion1AreReadByController(t *testing.T) {
+	root := recorded(t, map[string]string{
+		"proc/self/cgroup":    "9:cpu,cpuacct:/a\n4:memory:/jobs/one\n3:pids:/outer/here\n0::/\n",
+		"proc/self/mountinfo": splitMounts,
+		"sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes": "9223372036854771712\n",
+		"sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes": "4096\n",
+		"sys/fs/cgroup/memory/jobs/memory.limit_in_bytes":     "8192\n",
+		"sys/fs/cgroup/memory/jobs/memory.usage_in_bytes":     "5000\n",
+		"sys/fs/cgroup/memory/memory.limit_in_bytes":          "9223372036854771712\n",
+		"sys/fs/cgroup/pids/here/pids.max":                    "7\n",
+		"sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us":        "50000\n",
+		"sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us":       "100000\n",
+		"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us":          "-1\n",
+		"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us":         "100000\n",
+	})
+	assert.Equal(t, Bounds{MemoryBytes: 8192, MemoryUsed: 5000, CPUMillis: 500, Processes: 7}, Around(root))
+}
+
+func TestWhatIsNotThereOrNotUnderstoodIsNoLimit(t *testing.T) {
+	none := Bounds{Unlimited, Unlimited, Unlimited, Unlimited}
+	assert.Equal(t, none, Around(t.TempDir()))
+	root := recorded(t, map[string]string{
+		"proc/self/cgroup": "0::/a\nnonsense\n", "proc/self/mountinfo": unifiedMount + "nonsense\n",
+		"sys/fs/cgroup/a/memory.max": "many\n", "sys/fs/cgroup/a/pids.max": "", "sys/fs/cgroup/a/cpu.max": "5 0\n",
+	})
+	assert.Equal(t, none, Around(root))
+}

@@ -25,6 +25,12 @@ type Limits struct {
 	CPUMillis *uint64
 }
 
+// Bounds are the limits around the caller, and what has been used of them. Unlimited is no limit, and a use that is not told.
+type Bounds struct{ MemoryBytes, MemoryUsed, CPUMillis, Processes uint64 }
+
+// Unlimited stands for no limit.
+const Unlimited = ^uint64(0)
+
 // Events are what the kernel has done to a group's processes.
 type Events struct {
 	// OOMKills is how many were ended for want of memory.

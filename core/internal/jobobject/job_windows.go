@@ -192,6 +192,34 @@ func (j Job) PeakMemory() (uint64, error) {
 	return uint64(info.PeakJobMemoryUsed), err
 }
 
+// memoryUsage is JOBOBJECT_MEMORY_USAGE_INFORMATION, from Windows 10 on.
+type memoryUsage struct{ now, peak uint64 }
+
+// Memory is the commit, in bytes, of the job's processes together; of the zero Job as Limits.
+func (j Job) Memory() (uint64, error) {
+	const memoryUsageInformation = 28 // JobObjectMemoryUsageInformation
+	var usage memoryUsage
+	err := windows.QueryInformationJobObject(j.handle, memoryUsageInformation, uintptr(unsafe.Pointer(&usage)),
+		uint32(unsafe.Sizeof(usage)), nil)
+	return usage.now, win32.Failed("QueryInformationJobObject", err)
+}
+
+// siloInformation is SILOOBJECT_BASIC_INFORMATION.
+type siloInformation struct {
+	id, parent, processes uint32
+	inServerSilo          bool
+	_                     [3]byte
+}
+
+// IsServerSilo tells whether the job is a Windows container's, or in one; of the zero Job as Limits.
+func (j Job) IsServerSilo() bool {
+	const siloBasicInformation = 36 // JobObjectSiloBasicInformation
+	var silo siloInformation
+	err := windows.QueryInformationJobObject(j.handle, siloBasicInformation, uintptr(unsafe.Pointer(&silo)),
+		uint32(unsafe.Sizeof(silo)), nil)
+	return err == nil && silo.inServerSilo
+}
+
 // Associate makes the job report to a completion port, under a key. It has to be done before the first process is assigned.
 func (j Job) Associate(port windows.Handle, key uintptr) error {
 	association := struct{ key, port uintptr }{key, uintptr(port)}

@@ -13,8 +13,10 @@ const (
 	GroupOnly       = 2 // PROC_PGRP_ONLY
 	ParentOnly      = 6 // PROC_PPID_ONLY
 	RusageInfo4     = 4 // RUSAGE_INFO_V4
+	HostCPULoad     = 3 // HOST_CPU_LOAD_INFO
 	HostVMInfo64    = 4 // HOST_VM_INFO64
 	HostVMInfoWords = 38
+	HostCPUWords    = 4
 )
 
 // Sizes of the kernel's structures, in bytes.
@@ -26,6 +28,7 @@ const (
 	SizeofFDInfo      = 8
 	SizeofPID         = 4
 	SizeofKinfoProc   = 648
+	SizeofSwapUsage   = 32
 )
 
 // Offsets into the kernel's structures, as the SDK's headers lay them out: sys/proc_info.h, sys/resource.h, sys/sysctl.h,
@@ -60,8 +63,17 @@ const (
 	offKinfoParent  = 560 // .kp_eproc.e_ppid
 	offKinfoGroup   = 564 // .kp_eproc.e_pgid
 
-	offVMFree     = 0 // vm_statistics64.free_count
-	offVMInactive = 8 // .inactive_count
+	offVMFree     = 0  // vm_statistics64.free_count
+	offVMInactive = 8  // .inactive_count
+	offVMPageIns  = 32 // .pageins
+
+	offCPUUser   = 0  // host_cpu_load_info.cpu_ticks[CPU_STATE_USER]
+	offCPUSystem = 4  // [CPU_STATE_SYSTEM]
+	offCPUIdle   = 8  // [CPU_STATE_IDLE]
+	offCPUNice   = 12 // [CPU_STATE_NICE]
+
+	offSwapTotal = 0  // xsw_usage.xsu_total
+	offSwapUsed  = 16 // .xsu_used
 )
 
 // zombie is SZOMB, the status of a process that has ended and has not been waited for.
@@ -166,11 +178,44 @@ func DecodePIDs(b []byte) []int {
 // CountDescriptors counts the structs proc_fdinfo of PROC_PIDLISTFDS.
 func CountDescriptors(b []byte) int { return len(b) / SizeofFDInfo }
 
-// DecodeAvailablePages reads from a struct vm_statistics64 how many pages can be given to programs without swapping: those
-// that are free and those that are inactive.
-func DecodeAvailablePages(b []byte) (uint64, error) {
-	if len(b) < offVMInactive+4 {
-		return 0, ErrShort
+// Pages are the memory of the system in pages.
+type Pages struct {
+	// Available can be given to programs without swapping: those that are free and those that are inactive.
+	Available uint64
+	// Ins is how many were read from a disk since the start of the system.
+	Ins uint64
+}
+
+// DecodePages reads a struct vm_statistics64.
+func DecodePages(b []byte) (Pages, error) {
+	if len(b) < offVMPageIns+8 {
+		return Pages{}, ErrShort
 	}
-	return uint64(binary.LittleEndian.Uint32(b[offVMFree:])) + uint64(binary.LittleEndian.Uint32(b[offVMInactive:])), nil
+	return Pages{
+		Available: uint64(binary.LittleEndian.Uint32(b[offVMFree:])) + uint64(binary.LittleEndian.Uint32(b[offVMInactive:])),
+		Ins:       u64(b, offVMPageIns),
+	}, nil
+}
+
+// CPULoad is CPU time of all CPUs together in ticks of LoadTicksPerSecond, which begin anew at 2^32.
+type CPULoad struct{ User, System, Idle uint64 }
+
+// LoadTicksPerSecond is CLK_TCK.
+const LoadTicksPerSecond = 100
+
+// DecodeCPULoad reads a struct host_cpu_load_info.
+func DecodeCPULoad(b []byte) (CPULoad, error) {
+	if len(b) < 4*HostCPUWords {
+		return CPULoad{}, ErrShort
+	}
+	ticks := func(at int) uint64 { return uint64(binary.LittleEndian.Uint32(b[at:])) }
+	return CPULoad{User: ticks(offCPUUser) + ticks(offCPUNice), System: ticks(offCPUSystem), Idle: ticks(offCPUIdle)}, nil
+}
+
+// DecodeSwap reads a struct xsw_usage: bytes.
+func DecodeSwap(b []byte) (total, used uint64, err error) {
+	if len(b) < SizeofSwapUsage {
+		return 0, 0, ErrShort
+	}
+	return u64(b, offSwapTotal), u64(b, offSwapUsed), nil
 }

@@ -62,9 +62,19 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 }
 
 func TestAvailableMemoryIsWhatIsFreeAndWhatIsInactive(t *testing.T) {
-	pages, err := DecodeAvailablePages(answer(t, "vmstatistics"))
+	pages, err := DecodePages(answer(t, "vmstatistics"))
 	require.NoError(t, err)
-	assert.EqualValues(t, 250000, pages)
+	assert.Equal(t, Pages{Available: 250000, Ins: 123456}, pages)
+}
+
+func TestTheTimesOfCPUsAndTheSwapSpaceAreRead(t *testing.T) {
+	load, err := DecodeCPULoad(answer(t, "cpuload"))
+	require.NoError(t, err)
+	assert.Equal(t, CPULoad{User: 1030, System: 200, Idle: 4000000000}, load)
+	total, used, err := DecodeSwap(answer(t, "swapusage"))
+	require.NoError(t, err)
+	assert.EqualValues(t, 2<<30, total)
+	assert.EqualValues(t, 512<<20, used)
 }
 
 func TestAnAnswerThatIsTooShortIsAnError(t *testing.T) {
@@ -76,6 +86,10 @@ func TestAnAnswerThatIsTooShortIsAnError(t *testing.T) {
 	assert.ErrorIs(t, err, ErrShort)
 	_, err = DecodeRusage(answer(t, "rusage")[:SizeofRusageInfo4-1])
 	assert.ErrorIs(t, err, ErrShort)
-	_, err = DecodeAvailablePages(make([]byte, 11))
+	_, err = DecodePages(make([]byte, 39))
+	assert.ErrorIs(t, err, ErrShort)
+	_, err = DecodeCPULoad(make([]byte, 15))
+	assert.ErrorIs(t, err, ErrShort)
+	_, _, err = DecodeSwap(make([]byte, 31))
 	assert.ErrorIs(t, err, ErrShort)
 }

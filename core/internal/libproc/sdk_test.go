@@ -46,6 +46,7 @@ func TestTheAnswersAreLaidOutAsTheSDKLaysThemOut(t *testing.T) {
 		sizes := map[string]int{
 			"taskallinfo": SizeofTaskAllInfo, "rusage": SizeofRusageInfo4, "processes": 3 * SizeofKinfoProc,
 			"descriptors": 4 * SizeofFDInfo, "pids": 4 * SizeofPID, "vmstatistics": 4 * HostVMInfoWords,
+			"cpuload": 4 * HostCPUWords, "swapusage": SizeofSwapUsage,
 		}
 		for name, size := range sizes {
 			symbol, ok := symbols["_"+name]

@@ -44,4 +44,15 @@ type Stat struct {
 func (s *Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
 
 // Meminfo is what is used of /proc/meminfo, in bytes.
-type Meminfo struct{ Total, Available uint64 }
+type Meminfo struct{ Total, Available, SwapTotal, SwapFree, Committed, CommitLimit uint64 }
+
+// System is what is used of /proc/stat; times are in ticks, of all CPUs together.
+type System struct {
+	// BootSeconds is when the system started, since 1970.
+	BootSeconds uint64
+	// CPUs is the number of CPUs that are online.
+	CPUs                   uint32
+	User, Kernel, IdleTime uint64
+	// Running is the number of threads that run or could.
+	Running uint32
+}

@@ -1,5 +1,7 @@
 package procfs
 
+import "bytes"
+
 // EachPID calls visit for each process id that /proc lists, until it returns false.
 func (f FS) EachPID(visit func(pid int) bool) {
 	var path [pathSize]byte
@@ -95,6 +97,21 @@ func (f FS) LastPID() (int, error) {
 		return 0, ErrFormat
 	}
 	return int(pid), nil
+}
+
+// Threads is how many threads the system has: behind the slash in /proc/loadavg.
+func (f FS) Threads() (int, error) {
+	var b [128]byte
+	n, err := f.system("loadavg", b[:])
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(b[:n], []byte("/"))
+	threads, _, ok := number(rest)
+	if !ok {
+		return 0, ErrFormat
+	}
+	return int(threads), nil
 }
 
 // IsProcess reports whether an id is that of a process, and not of one of its threads.

@@ -87,18 +87,29 @@ func field(b []byte, key string) (value uint64, ok bool) {
 	return 0, false
 }
 
-func parseBoot(b []byte) (boot Boot, err error) {
+func parseSystem(b []byte) (s System, err error) {
 	for line := range bytes.Lines(b) {
-		if rest, ok := bytes.CutPrefix(line, []byte("btime")); ok {
-			if boot.Seconds, _, ok = number(rest); ok {
-				return boot, nil
+		name, rest, _ := bytes.Cut(line, []byte(" "))
+		switch {
+		case string(name) == "cpu":
+			var f [7]uint64 // user nice system idle iowait irq softirq; guests are counted in the first two
+			for i := range f {
+				f[i], rest, _ = number(rest)
 			}
-		}
-		if len(line) > 3 && string(line[:3]) == "cpu" && line[3] >= '0' && line[3] <= '9' {
-			boot.CPUs++
+			s.User, s.Kernel, s.IdleTime = f[0]+f[1], f[2]+f[5]+f[6], f[3]+f[4]
+		case len(name) > 3 && string(name[:3]) == "cpu" && name[3] >= '0' && name[3] <= '9':
+			s.CPUs++
+		case string(name) == "btime":
+			s.BootSeconds, _, _ = number(rest)
+		case string(name) == "procs_running":
+			n, _, _ := number(rest)
+			s.Running = uint32(n)
 		}
 	}
-	return Boot{}, ErrFormat
+	if s.BootSeconds == 0 {
+		return System{}, ErrFormat
+	}
+	return s, nil
 }
 
 // parseRealtimeLimit finds the row "Max realtime timeout" of a limits text: soft, hard, unit.

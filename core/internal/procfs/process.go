@@ -1,5 +1,7 @@
 package procfs
 
+import "bytes"
+
 const pathSize = 512
 
 // path writes root/<pid>/name, or root/self/name for pid 0, zero-terminated.
@@ -123,8 +125,14 @@ func (f FS) Meminfo() (Meminfo, error) {
 	if !ok {
 		return Meminfo{}, ErrFormat
 	}
-	available, _ := kibibytes(b[:n], "MemAvailable")
-	return Meminfo{Total: total, Available: available}, nil
+	m := Meminfo{Total: total}
+	for key, value := range map[string]*uint64{
+		"MemAvailable": &m.Available, "SwapTotal": &m.SwapTotal, "SwapFree": &m.SwapFree, "Committed_AS": &m.Committed,
+		"CommitLimit": &m.CommitLimit,
+	} {
+		*value, _ = kibibytes(b[:n], key)
+	}
+	return m, nil
 }
 
 // OwnsAllUsers reports whether the caller's user ids are those of the whole system: whether it is outside of every user
@@ -158,21 +166,30 @@ func (f FS) system(name string, b []byte) (int, error) {
 	return readFile(&path, b)
 }
 
-// Boot is what is used of /proc/stat.
-type Boot struct {
-	// Seconds is when the system started, since 1970.
-	Seconds uint64
-	// CPUs is the number of CPUs that are online.
-	CPUs uint32
-}
-
-// BootTime reads /proc/stat as far as it needs.
-func (f FS) BootTime() (Boot, error) {
+// System reads /proc/stat as far as it needs.
+func (f FS) System() (System, error) {
 	// The line of interrupts grows with the machine: 64 KiB hold those of hundreds of CPUs.
 	b := make([]byte, 64<<10)
 	n, err := f.system("stat", b)
 	if err != nil {
-		return Boot{}, err
+		return System{}, err
 	}
-	return parseBoot(b[:n])
+	return parseSystem(b[:n])
+}
+
+// MajorFaults reads from /proc/vmstat how often a page had to be read from a disk.
+func (f FS) MajorFaults() (uint64, error) {
+	b := make([]byte, 16<<10)
+	n, err := f.system("vmstat", b)
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(b[:n]) {
+		if rest, ok := bytes.CutPrefix(line, []byte("pgmajfault ")); ok {
+			if faults, _, ok := number(rest); ok {
+				return faults, nil
+			}
+		}
+	}
+	return 0, ErrFormat
 }

@@ -66,10 +66,19 @@ func TestAUserNamespaceIsKnownByItsMap(t *testing.T) {
 func TestTheSystemsNumbersAreReadFromTheRoot(t *testing.T) {
 	m, err := recorded.Meminfo()
 	require.NoError(t, err)
-	assert.Equal(t, Meminfo{Total: 24689836 << 10, Available: 23834352 << 10}, m)
-	b, err := recorded.BootTime()
+	assert.Equal(t, Meminfo{
+		Total: 24689836 << 10, Available: 23834352 << 10, SwapTotal: 1048572 << 10, SwapFree: 1040000 << 10,
+		Committed: 534564 << 10, CommitLimit: 12344916 << 10,
+	}, m)
+	s, err := recorded.System()
 	require.NoError(t, err)
-	assert.Equal(t, Boot{Seconds: 1795644671, CPUs: 2}, b)
+	assert.Equal(t, System{BootSeconds: 1795644671, CPUs: 2, User: 29812, Kernel: 14902, IdleTime: 312124, Running: 2}, s)
+	faults, err := recorded.MajorFaults()
+	require.NoError(t, err)
+	assert.EqualValues(t, 4321, faults)
+	threads, err := recorded.Threads()
+	require.NoError(t, err)
+	assert.Equal(t, 400, threads)
 }
 
 func TestDescriptorsAreCounted(t *testing.T) {
@@ -97,7 +106,7 @@ func FuzzParsersTakeAnyText(f *testing.F) {
 		ParseStatm(text)
 		ParseStat(text)
 		kibibytes(text, "VmHWM")
-		_, _ = parseBoot(text)
+		_, _ = parseSystem(text)
 	})
 }
 

@@ -58,6 +58,8 @@ var (
 	getConsoleWindow          = kernel32.NewProc("GetConsoleWindow")
 	getHandleInformation      = kernel32.NewProc("GetHandleInformation")
 	cancelSynchronousIo       = kernel32.NewProc("CancelSynchronousIo")
+	getSystemTimes            = kernel32.NewProc("GetSystemTimes")
+	getPerformanceInfo        = kernel32.NewProc("K32GetPerformanceInfo")
 )
 
 // check turns the answer of a function that returns BOOL into an error.
@@ -190,4 +192,30 @@ func HasConsoleWindow() bool {
 func CancelSynchronousIo(thread windows.Handle) error {
 	r, _, code := syscall.SyscallN(cancelSynchronousIo.Addr(), uintptr(thread))
 	return check("CancelSynchronousIo", r, code)
+}
+
+// SystemTimes reads the times of all CPUs together, in units of 100 nanoseconds. The kernel's holds the idle one.
+func SystemTimes() (idle, kernel, user uint64, err error) {
+	var times [3]windows.Filetime
+	r, _, code := syscall.SyscallN(getSystemTimes.Addr(), uintptr(unsafe.Pointer(&times[0])),
+		uintptr(unsafe.Pointer(&times[1])), uintptr(unsafe.Pointer(&times[2])))
+	number := func(t windows.Filetime) uint64 { return uint64(t.HighDateTime)<<32 | uint64(t.LowDateTime) }
+	return number(times[0]), number(times[1]), number(times[2]), check("GetSystemTimes", r, code)
+}
+
+// PerformanceInformation is PERFORMANCE_INFORMATION; memory is in pages.
+type PerformanceInformation struct {
+	size                                               uint32
+	CommitTotal, CommitLimit, CommitPeak               uintptr
+	PhysicalTotal, PhysicalAvailable, SystemCache      uintptr
+	KernelTotal, KernelPaged, KernelNonpaged, PageSize uintptr
+	Handles, Processes, Threads                        uint32
+}
+
+// ReadPerformance reads what the system keeps account of.
+func ReadPerformance() (PerformanceInformation, error) {
+	var p PerformanceInformation
+	p.size = uint32(unsafe.Sizeof(p))
+	r, _, code := syscall.SyscallN(getPerformanceInfo.Addr(), uintptr(unsafe.Pointer(&p)), uintptr(p.size))
+	return p, check("GetPerformanceInfo", r, code)
 }

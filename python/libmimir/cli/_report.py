@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import sys
 import time
@@ -11,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from .. import __version__, _library, _limits, process, raw
 from .. import _bindings as c
 from .._units import format_seconds, format_size
+from ..errors import NotSupportedError
 from ..platform import get_system_info
+from ..system import ContainerInfo, SystemUsage, container_info, system_usage
 
 
 def info(*, as_json: bool) -> int:
@@ -25,6 +28,11 @@ def info(*, as_json: bool) -> int:
     }
     texts = {name: os.fsdecode(_library.text("mimir_system_text", item)) for name, item in names.items()}
     detected = get_system_info()
+    now = system_usage()
+    try:
+        container = container_info()
+    except NotSupportedError:
+        container = None
     support = {
         limit: {scope: process.supports(limit, scope) or "none" for scope in _limits.SCOPES} for limit in _limits.LIMITS
     }
@@ -44,6 +52,8 @@ def info(*, as_json: bool) -> int:
                 "total_memory_bytes": system.total_memory_bytes,
                 "available_memory_bytes": system.available_memory_bytes,
                 "boot_time_seconds": system.boot_time_seconds,
+                "usage": dataclasses.asdict(now),
+                "container": None if container is None else dataclasses.asdict(container),
                 "limits": support,
             }
         )
@@ -57,6 +67,9 @@ def info(*, as_json: bool) -> int:
                 "memory",
                 f"{format_size(system.available_memory_bytes)} available of {format_size(system.total_memory_bytes)}",
             ),
+            ("swap", _part(now.swap_used_bytes, now.swap_total_bytes)),
+            ("running", _running(now)),
+            ("container", _container(container)),
             ("page size", format_size(system.page_size_bytes)),
             ("started", booted),
             ("Python", detected.python_version.split()[0]),
@@ -69,6 +82,29 @@ def info(*, as_json: bool) -> int:
         ["how limits are kept", "on itself", "on a process", "on a command"],
     )
     return 0
+
+
+def _part(used: int | None, total: int | None) -> str:
+    return "-" if used is None or total is None else f"{format_size(used)} used of {format_size(total)}"
+
+
+def _running(now: SystemUsage) -> str:
+    counts = [(now.processes, "processes"), (now.threads, "threads"), (now.run_queue, "that want to run")]
+    return ", ".join(f"{count} {what}" for count, what in counts if count is not None)
+
+
+def _container(container: ContainerInfo | None) -> str:
+    if container is None or container.kind is None:
+        return "none that limits"
+    found = []
+    if container.memory_limit_bytes is not None:
+        limit, used = container.memory_limit_bytes, container.memory_usage_bytes
+        found.append(f"memory {format_size(limit) if used is None else _part(used, limit)}")
+    if container.cpu_limit is not None:
+        found.append(f"CPU {_limits.describe('cpu_rate', container.cpu_limit)}")
+    if container.process_limit is not None:
+        found.append(f"{container.process_limit} processes")
+    return f"{container.kind.replace('-', ' ')}: {', '.join(found) or 'no limit'}"
 
 
 def usage(pid: int, *, as_json: bool) -> int:

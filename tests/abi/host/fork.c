@@ -116,6 +116,8 @@ static void functions_that_are_refused(void) {
     SIZED(usage);
     FAILS(MIMIR_EFORKED, mimir_status_text(MIMIR_OK, text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_system_get(&facts));
+    FAILS(MIMIR_EFORKED, mimir_system_measure(NULL));
+    FAILS(MIMIR_EFORKED, mimir_container_get(NULL));
     FAILS(MIMIR_EFORKED, mimir_system_text(MIMIR_SYSTEM_RELEASE, text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_limit_support(MIMIR_LIMIT_MEMORY, MIMIR_SCOPE_SELF, &number));
     FAILS(MIMIR_EFORKED, mimir_job_create(command, 1, &job));

@@ -56,10 +56,51 @@ static void the_names_of_the_system_are_those_of_uname(void) {
     FAILS(MIMIR_EINVAL, mimir_system_text(MIMIR_SYSTEM_HOSTNAME + 1, text, sizeof text, NULL));
 }
 
+static void the_system_is_measured(void) {
+    mimir_system_usage first, second;
+    const uint32_t all = MIMIR_SYSTEM_USAGE_CPU | MIMIR_SYSTEM_USAGE_MEMORY | MIMIR_SYSTEM_USAGE_SWAP | MIMIR_SYSTEM_USAGE_COMMIT
+        | MIMIR_SYSTEM_USAGE_PAGING | MIMIR_SYSTEM_USAGE_QUEUE | MIMIR_SYSTEM_USAGE_PROCESSES | MIMIR_SYSTEM_USAGE_THREADS;
+    volatile unsigned long turns;
+    time_t start = time(NULL);
+    SIZED(first);
+    WORKS(mimir_system_measure(&first));
+    CHECK(first.fields == all);
+    CHECK(first.total_memory_bytes == (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+    CHECK(first.available_memory_bytes > 0 && first.available_memory_bytes < first.total_memory_bytes);
+    CHECK(first.swap_used_bytes <= first.swap_total_bytes);
+    CHECK(first.processes >= 1 && first.threads >= first.processes && first.run_queue >= 1);
+    while (time(NULL) < start + 2)
+        for (turns = 0; turns < 1000000; turns++) {
+        }
+    SIZED(second);
+    WORKS(mimir_system_measure(&second));
+    CHECK(second.user_time_ns + second.system_time_ns >= first.user_time_ns + first.system_time_ns + SECOND / 2);
+    CHECK(second.idle_time_ns >= first.idle_time_ns && second.page_ins >= first.page_ins);
+    REFUSES_WRONG_SIZES(first, mimir_system_measure(&first));
+    FAILS(MIMIR_EINVAL, mimir_system_measure(NULL));
+}
+
+static void the_limits_around_the_caller_are_told(void) {
+    mimir_container found;
+    SIZED(found);
+    WORKS(mimir_container_get(&found));
+    if (found.kind == MIMIR_CONTAINER_NONE)
+        CHECK(found.memory_limit_bytes == MIMIR_UNLIMITED && found.cpu_rate_limit == MIMIR_UNLIMITED
+              && found.process_limit == MIMIR_UNLIMITED);
+    else
+        CHECK(found.kind == MIMIR_CONTAINER_CONTROL_GROUP
+              && (found.memory_limit_bytes != MIMIR_UNLIMITED || found.cpu_rate_limit != MIMIR_UNLIMITED
+                  || found.process_limit != MIMIR_UNLIMITED));
+    REFUSES_WRONG_SIZES(found, mimir_container_get(&found));
+    FAILS(MIMIR_EINVAL, mimir_container_get(NULL));
+}
+
 const check_case system_cases[] = {
     {"the numbers of the system are those of libc", the_numbers_of_the_system_are_those_of_libc},
     {"a struct of another size is refused, or filled as far as it is known",
      a_struct_of_another_size_is_refused_or_filled_as_far_as_known},
     {"the names of the system are those of uname", the_names_of_the_system_are_those_of_uname},
+    {"the system is measured", the_system_is_measured},
+    {"the limits around the caller are told", the_limits_around_the_caller_are_told},
 };
 const unsigned system_count = COUNT(system_cases);

@@ -2,6 +2,8 @@
  * with the *.bin files beside it, from which decoding is tested on every machine. Each field has a value of its own, so that
  * a wrong offset is seen. */
 #include <libproc.h>
+#include <mach/host_info.h>
+#include <mach/machine.h>
 #include <mach/vm_statistics.h>
 #include <stddef.h>
 #include <sys/proc.h>
@@ -19,6 +21,9 @@ _Static_assert(sizeof(struct proc_taskallinfo) == 232 && offsetof(struct proc_ta
 _Static_assert(sizeof(struct rusage_info_v4) == 296, "rusage_info_v4");
 _Static_assert(sizeof(struct proc_fdinfo) == 8, "proc_fdinfo");
 _Static_assert(sizeof(struct kinfo_proc) == 648, "kinfo_proc");
+
+_Static_assert(HOST_CPU_LOAD_INFO == 3 && HOST_VM_INFO64 == 4, "flavors of host_statistics64");
+_Static_assert(sizeof(struct host_cpu_load_info) == 16 && sizeof(struct xsw_usage) == 32, "host_cpu_load_info, xsw_usage");
 
 #define EXPORT __attribute__((used, visibility("default")))
 
@@ -60,4 +65,13 @@ EXPORT const int pids[4] = {4242, 4243, 0, 77};
 
 EXPORT const struct vm_statistics64 vmstatistics = {
     .free_count = 100000, .active_count = 200000, .inactive_count = 150000, .wire_count = 50000, .speculative_count = 3,
+    .zero_fill_count = 1, .reactivations = 2, .pageins = 123456, .pageouts = 4,
+};
+
+EXPORT const struct host_cpu_load_info cpuload = {
+    .cpu_ticks = {[CPU_STATE_USER] = 1000, [CPU_STATE_SYSTEM] = 200, [CPU_STATE_IDLE] = 4000000000u, [CPU_STATE_NICE] = 30},
+};
+
+EXPORT const struct xsw_usage swapusage = {
+    .xsu_total = 2147483648, .xsu_avail = 1610612736, .xsu_used = 536870912, .xsu_pagesize = 16384, .xsu_encrypted = 1,
 };

@@ -1,0 +1,2 @@
+// Package pdh reads performance counters of Windows (Performance Data Helper), which tell what no function does.
+package pdh
