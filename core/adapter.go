@@ -47,6 +47,8 @@ type Adapter interface {
 
 	// Offers tells whether an option of jobs, or (0) the confinement of files, can be had: StatusENOTSUP where it cannot.
 	Offers(Option) error
+	// StartOf tells when a process started, in a unit of the system's own: together with its id that names it for ever.
+	StartOf(pid int64) (uint64, error)
 	// Descendants lists the children of a process, and with all those of its children.
 	Descendants(pid int64, all bool) ([]int64, error)
 	// KillTree ends a process and its descendants, and returns when they are gone.
@@ -86,6 +88,18 @@ func ReadUsage(a Adapter, pid int64, fields UsageField, u *Usage) error {
 		return a.SelfUsage(fields, u)
 	}
 	return a.ProcessUsage(pid, fields, u)
+}
+
+// Identify tells when a living process started, in a unit of the system's own: no other that has had or will have its id has
+// started then. pid 0 is the caller. One that has ended and has not been waited for does not live.
+func Identify(a Adapter, pid int64) (uint64, error) {
+	if err := checkPID(pid); err != nil {
+		return 0, err
+	}
+	if pid == 0 {
+		pid = int64(os.Getpid())
+	}
+	return a.StartOf(pid)
 }
 
 // ListDescendants lists the children of a process, and with all those of its children; pid 0 is the caller.

@@ -236,11 +236,22 @@ func (*unixAdapter) Priority(pid int64) (Priority, error) {
 	if pid == 0 {
 		pid = int64(os.Getpid())
 	}
+	who, err := identifyLiving(pid)
+	return Priority(who.Nice), err
+}
+
+func (*unixAdapter) StartOf(pid int64) (uint64, error) {
+	who, err := identifyLiving(pid)
+	return who.Started, err
+}
+
+// identifyLiving fails for a process that has ended, also when nobody has waited for it.
+func identifyLiving(pid int64) (libproc.Identity, error) {
 	who, err := (kernel{}).Identify(int(pid))
 	if err != nil || who.Ended {
-		return 0, &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
+		return libproc.Identity{}, &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
 	}
-	return Priority(who.Nice), nil
+	return who, nil
 }
 
 func (*unixAdapter) SetPriority(pid int64, p Priority) error {

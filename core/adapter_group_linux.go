@@ -95,6 +95,17 @@ func (a *unixAdapter) Offers(option Option) error {
 	return nil
 }
 
+func (a *unixAdapter) StartOf(pid int64) (uint64, error) {
+	stat, err := a.proc.Stat(int(pid))
+	if err == nil && stat.Dead() {
+		err = unix.ESRCH
+	}
+	if err != nil {
+		return 0, usageError(err, "read /proc/<pid>/stat", pid)
+	}
+	return stat.StartTicks, nil
+}
+
 func (a *unixAdapter) Descendants(pid int64, all bool) ([]int64, error) {
 	if _, err := a.proc.Stat(int(pid)); err != nil {
 		return nil, usageError(err, "read /proc/<pid>/stat", pid)

@@ -128,6 +128,19 @@ func (windowsAdapter) ResetSignal(signal int32) error {
 	return notSupported("reset signal", "Windows has no signals")
 }
 
+func (windowsAdapter) StartOf(pid int64) (uint64, error) {
+	process, err := openOrSelf(pid, windows.PROCESS_QUERY_LIMITED_INFORMATION)
+	if err != nil {
+		return 0, err
+	}
+	defer closeUnlessSelf(process)
+	times, err := winproc.ReadTimes(process)
+	if err != nil {
+		return 0, windowsError(err, "process %d", pid)
+	}
+	return times.Created, nil
+}
+
 func (windowsAdapter) Descendants(pid int64, all bool) ([]int64, error) {
 	pids, err := winproc.Descendants(uint32(pid), all)
 	if err != nil {

@@ -477,9 +477,8 @@ func (*unixAdapter) KillTree(pid int64) error {
 	if pid <= 1 || pid == int64(unix.Getpid()) {
 		return Errorf(StatusEINVAL, "check process id", "the tree of process %d cannot be killed by this process", pid)
 	}
-	root, err := (kernel{}).Identify(int(pid))
-	if err != nil || root.Ended {
-		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
+	if _, err := identifyLiving(pid); err != nil {
+		return err
 	}
 	if err := unix.Kill(int(pid), unix.SIGSTOP); err != nil {
 		return OSError(err, "kill", "process %d", pid)

@@ -82,6 +82,10 @@ func (otherAdapter) Offers(option Option) error {
 	return notSupported("find option", "option %d of jobs in this version", int32(option))
 }
 
+func (otherAdapter) StartOf(int64) (uint64, error) {
+	return 0, notSupported("find process", "there is no adapter for %s", runtime.GOOS)
+}
+
 func (otherAdapter) Descendants(int64, bool) ([]int64, error) {
 	return nil, notSupported("list processes", "trees of processes in this version")
 }

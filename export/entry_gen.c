@@ -333,6 +333,14 @@ int32_t mimir_group_kill(int64_t group, int32_t signal) {
     return mimirgo_group_kill(group, signal);
 }
 
+int32_t mimir_process_identify(int64_t pid, uint64_t *start) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_process_identify");
+#endif
+    mimir_enter();
+    return mimirgo_process_identify(pid, start);
+}
+
 int32_t mimir_process_children(int64_t pid, int32_t descendants, int64_t *pids, uint64_t capacity,
                                uint64_t *count) {
 #ifndef _WIN32

@@ -44,6 +44,28 @@ func mimirgo_group_kill(group C.int64_t, signal C.int32_t) (status C.int32_t) {
 	return ok
 }
 
+// mimir_process_identify stores when a process started, in a unit of the system's own (Linux: field 22 of /proc/<pid>/stat): no
+// other process that has had or will have its id has started then. pid 0 is the caller. A process that has ended is gone, also
+// when its parent has not waited for it.
+//
+// Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none or NULL; MIMIR_ESRCH when the process is gone; MIMIR_EPERM when it may
+// not be asked (Windows).
+//
+//mimir:forked refuse
+//export mimirgo_process_identify
+func mimirgo_process_identify(pid C.int64_t, start *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if start == nil {
+		return null("start")
+	}
+	started, err := core.Identify(core.Native(), int64(pid))
+	if err != nil {
+		return fail(err)
+	}
+	*start = C.uint64_t(started)
+	return ok
+}
+
 // mimir_process_children stores the ids of the children of a process, or with descendants of all those below it, as they are now:
 // up to capacity in pids, and in count how many there are.
 //

@@ -591,6 +591,17 @@ MIMIR_API int32_t mimir_group_create(int64_t *group);
  * After fork: works. */
 MIMIR_API int32_t mimir_group_kill(int64_t group, int32_t signal);
 
+/* mimir_process_identify stores when a process started, in a unit of the system's own (Linux:
+ * field 22 of /proc/<pid>/stat): no other process that has had or will have its id has started
+ * then. pid 0 is the caller. A process that has ended is gone, also when its parent has not
+ * waited for it.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none or NULL; MIMIR_ESRCH when the process
+ * is gone; MIMIR_EPERM when it may not be asked (Windows).
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_process_identify(int64_t pid, uint64_t *start);
+
 /* mimir_process_children stores the ids of the children of a process, or with descendants of all
  * those below it, as they are now: up to capacity in pids, and in count how many there are.
  *

@@ -892,6 +892,7 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
     "mimir_priority_set": (ctypes.c_int64, ctypes.c_int32),
     "mimir_group_create": (ctypes.POINTER(ctypes.c_int64),),
     "mimir_group_kill": (ctypes.c_int64, ctypes.c_int32),
+    "mimir_process_identify": (ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64)),
     "mimir_process_children": (
         ctypes.c_int64,
         ctypes.c_int32,
@@ -1439,6 +1440,20 @@ class Functions:
     MIMIR_ENOTSUP where there are no process groups.
 
     After fork: works.
+    """
+
+    mimir_process_identify: Callable[..., int]
+    """int32_t mimir_process_identify(int64_t pid, uint64_t *start)
+
+    mimir_process_identify stores when a process started, in a unit of the system's own
+    (Linux: field 22 of /proc/<pid>/stat): no other process that has had or will have its id
+    has started then. pid 0 is the caller. A process that has ended is gone, also when its
+    parent has not waited for it.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL for a pid that is none or NULL; MIMIR_ESRCH when the
+    process is gone; MIMIR_EPERM when it may not be asked (Windows).
+
+    After fork: MIMIR_EFORKED.
     """
 
     mimir_process_children: Callable[..., int]

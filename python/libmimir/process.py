@@ -223,8 +223,8 @@ def supports(limit: str, scope: str = "job") -> str | None:
 class Process:
     """A process that runs, whoever started it: what it uses, its limits, its children and its end.
 
-    It is known by its id and, on Linux, by when it started: another that has been given the same id is not taken for
-    it, and is sent no signal.
+    It is known by its id and by when it started: another that has been given the same id is not taken for it, and is
+    sent no signal.
 
     Raises: `NoSuchProcessError` (a `ProcessLookupError`) when there is no such process; so does every method once it
     is gone. `PermissionDeniedError` (a `PermissionError`) for what another user's process does not allow.
@@ -243,15 +243,13 @@ class Process:
             raise InvalidArgumentError(f"pid: {pid!r} is not a process id", step="check process id")
         self.pid = number
         self._started = _start_of(number)
-        if self._started is None and not _exists(number):
+        if self._started == _GONE:
             raise NoSuchProcessError(f"there is no process {number}", step="find process")
 
     @property
     def is_running(self) -> bool:
         """Whether it still runs. One that has ended and is not yet waited for by its parent does not."""
-        if self._started is not None:
-            return _start_of(self.pid) == self._started
-        return _exists(self.pid)
+        return _start_of(self.pid) == self._started
 
     def usage(self, *readings: str) -> ProcessUsage:
         """Read what it uses: see `libmimir.usage`."""
@@ -400,27 +398,19 @@ class Process:
         return f"{type(self).__name__}({self.pid})"
 
 
+_GONE = -1
+
+
 def _start_of(pid: int) -> int | None:
-    """Tell when a process started, in the kernel's ticks; None when it has ended or that is not told here."""
+    """Tell when a process started, in a unit of the system; None when it may not be asked, _GONE when it has ended."""
+    start = ctypes.c_uint64()
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name, in parentheses, can hold anything.
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def _exists(pid: int) -> bool:
-    if os.path.exists("/proc/self/stat"):
-        return _start_of(pid) is not None
-    try:
-        usage(pid, "cpu")
+        _library.call("mimir_process_identify", pid, ctypes.byref(start))
     except NoSuchProcessError:
-        return False
-    except MimirError:
-        pass  # it is there, and does not let itself be read
-    return True
+        return _GONE
+    except PermissionDeniedError:
+        return None
+    return start.value
 
 
 def _pid(pid: int) -> int:

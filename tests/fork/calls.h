@@ -121,6 +121,11 @@ QUICK(group_create, MIMIR_OK) { return c->l->group_create(NULL); }
 
 QUICK(group_kill, MIMIR_OK) { return c->l->group_kill(getpgrp(), 0); }
 
+QUICK(process_identify, MIMIR_OK) {
+    uint64_t start;
+    return c->l->process_identify(0, &start);
+}
+
 SLOW(process_children, MIMIR_OK) {
     uint64_t count;
     int64_t pids[64];

@@ -17,6 +17,7 @@
     X(usage_refresh, 1) \
     X(group_create, 1) \
     X(group_kill, 1) \
+    X(process_identify, 0) \
     X(process_children, 0) \
     X(process_kill_tree, 0) \
     X(signal_reset, 1) \
@@ -70,6 +71,7 @@
     {"priority_set", 1, 0, MIMIR_OK, call_priority_set}, \
     {"group_create", 1, 0, MIMIR_OK, call_group_create}, \
     {"group_kill", 1, 0, MIMIR_OK, call_group_kill}, \
+    {"process_identify", 0, 0, MIMIR_OK, call_process_identify}, \
     {"process_children", 0, 1, MIMIR_OK, call_process_children}, \
     {"process_kill_tree", 0, 1, MIMIR_OK, call_process_kill_tree}, \
     {"signal_reset", 1, 0, MIMIR_OK, call_signal_reset}, \

@@ -184,7 +184,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(55)) {
+    switch (function = NULL, below(56)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -448,6 +448,12 @@ static void one_call(void) {
         mimir_system_usage *u = sized(sizeof *u);
         status = l.system_measure(u);
         untouched_struct(status, u, sizeof *u);
+        break;
+    }
+    CASE(55, process_identify) {
+        uint64_t *start = OUT(uint64_t);
+        status = l.process_identify(byte() % 2 ? gone : process(), start);
+        untouched(status, start, 8);
         break;
     }
     CASE(54, container_get) {

@@ -145,6 +145,15 @@ static void the_priority_is_a_class(void) {
     FAILS(MIMIR_ESRCH, mimir_priority_get(999999996, &priority));
 }
 
+static void a_process_is_told_from_others_by_its_start(void) {
+    uint64_t own = 0, again = 0;
+    WORKS(mimir_process_identify(0, &own));
+    WORKS(mimir_process_identify((int64_t)GetCurrentProcessId(), &again));
+    CHECK(own > 0 && own == again);
+    FAILS(MIMIR_ESRCH, mimir_process_identify(999999996, &again));
+    FAILS(MIMIR_EINVAL, mimir_process_identify(0, NULL));
+}
+
 static void a_group_is_a_job_object(void) {
     int64_t group = 0;
     WORKS(mimir_group_create(&group));
@@ -293,6 +302,7 @@ static const check_case cases[] = {
     {"errors are those of the thread", errors_are_those_of_the_thread},
     {"what is supported can be set and what is not is refused", what_is_supported_can_be_set_and_what_is_not_is_refused},
     {"the priority is a class", the_priority_is_a_class},
+    {"a process is told from others by its start", a_process_is_told_from_others_by_its_start},
     {"a group is a job object", a_group_is_a_job_object},
     {"every exported function was called", every_exported_function_was_called},
 };

@@ -126,6 +126,7 @@ static void functions_that_are_refused(void) {
     FAILS(MIMIR_EFORKED, mimir_job_set_environment(1, command, 0));
     FAILS(MIMIR_EFORKED, mimir_job_set_input(1, "a", 1));
     FAILS(MIMIR_EFORKED, mimir_job_set_stream(1, MIMIR_STREAM_OUTPUT, MIMIR_MODE_NULL, 0));
+    FAILS(MIMIR_EFORKED, mimir_process_identify(0, &count));
     FAILS(MIMIR_EFORKED, mimir_job_set_priority(1, 0));
     FAILS(MIMIR_EFORKED, mimir_job_start(1));
     FAILS(MIMIR_EFORKED, mimir_job_run(1, 0, &verdict));

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static void the_caller_becomes_the_leader_of_its_group_once(void) {
     int64_t group = 0, again = 0;
@@ -78,6 +79,30 @@ static void the_children_of_a_process_are_listed_and_its_tree_is_ended(void) {
     FAILS(MIMIR_ESRCH, mimir_process_kill_tree(host_gone()));
 }
 
+static void a_process_is_told_from_others_by_its_start(void) {
+    pid_t first = host_sleeper(), second;
+    uint64_t own = 0, one = 0, other = 0, again = 7;
+    struct timespec pause = {0, 50000000}; /* the kernel counts in steps of 10 ms */
+    nanosleep(&pause, NULL);
+    second = host_sleeper();
+    WORKS(mimir_process_identify(0, &own));
+    WORKS(mimir_process_identify(getpid(), &again));
+    CHECK(own > 0 && own == again);
+    WORKS(mimir_process_identify(first, &one));
+    WORKS(mimir_process_identify(second, &other));
+    CHECK(own <= one && one < other);
+    kill(first, SIGKILL);
+    CHECK(waitid(P_PID, (id_t)first, NULL, WEXITED | WNOWAIT) == 0); /* ended, and still there */
+    again = 7;
+    FAILS(MIMIR_ESRCH, mimir_process_identify(first, &again));
+    CHECK(again == 7);
+    host_reap(first);
+    host_reap(second);
+    FAILS(MIMIR_ESRCH, mimir_process_identify(second, &again));
+    FAILS(MIMIR_EINVAL, mimir_process_identify(-1, &again));
+    FAILS(MIMIR_EINVAL, mimir_process_identify(0, NULL));
+}
+
 /* A process that is ended by the test is one of the others: what is lowered cannot be raised without a privilege. */
 static void the_priority_of_a_process_is_read_and_set(void) {
     pid_t other = host_sleeper();
@@ -107,6 +132,7 @@ const check_case process_cases[] = {
     {"a signal gets its default disposition and is unblocked", a_signal_gets_its_default_and_is_unblocked},
     {"the children of a process are listed, and its tree is ended",
      the_children_of_a_process_are_listed_and_its_tree_is_ended},
+    {"a process is told from others by its start", a_process_is_told_from_others_by_its_start},
     {"the priority of a process is read and set", the_priority_of_a_process_is_read_and_set},
 };
 const unsigned process_count = COUNT(process_cases);
