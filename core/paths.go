@@ -150,8 +150,9 @@ func splitWindowsRoot(path string) (drive, root, rest string) {
 	case strings.HasPrefix(plain, `\`):
 		return "", path[:1], path[1:]
 	}
-	_, letter := utf8.DecodeRuneInString(plain)
-	if len(plain) > letter && letter > 0 && plain[letter] == ':' {
+	// Windows takes any one unit of UTF-16 before the colon for a drive's letter, and so no character that takes two.
+	first, letter := utf8.DecodeRuneInString(plain)
+	if len(plain) > letter && letter > 0 && first <= 0xFFFF && plain[letter] == ':' {
 		drive, rest = path[:letter+1], path[letter+1:]
 		if rest != "" && isWindowsSeparator(rest[0]) {
 			return drive, rest[:1], rest[1:]

@@ -46,7 +46,12 @@ FLAVOURS = [
 
 
 def is_settled(reference: ModuleType, path: str) -> bool:
-    if reference is posixpath or settled:
+    if reference is posixpath:
+        return True
+    # Windows' own function, which ntpath calls there, counts in units of UTF-16; Python elsewhere in characters.
+    if sys.platform != "win32" and re.match("[\U00010000-\U0010ffff]:", path):
+        return False
+    if settled:
         return True
     whole_share = re.match(r"[\\/]{2}[^\\/]+[\\/][^\\/]+", path)
     return bool(whole_share) or not re.match(r"[\\/]{2}|[\\/]:", path)
@@ -85,6 +90,7 @@ def test_paths_are_joined_as_python_does(flavour: int, reference: ModuleType, pa
         (["\\\\?\\C:\\a", "..", "b"], "\\\\?\\C:\\a\\..\\b", "\\\\?\\C:\\b"),
         (["\\\\.\\pipe\\x", ".."], "\\\\.\\pipe\\x\\..", "\\\\.\\pipe\\"),
         (["c:a", "C:b"], "C:a\\b", "C:a\\b"),
+        (["a", "\u00e9:b"], "\u00e9:b", "\u00e9:b"),
     ],
 )
 def test_the_paths_that_older_pythons_take_otherwise_are_taken_as_newer_ones_do(
@@ -96,7 +102,13 @@ def test_the_paths_that_older_pythons_take_otherwise_are_taken_as_newer_ones_do(
         assert (ntpath.join(*parts), ntpath.normpath(joined)) == (joined, normal)
 
 
+def test_a_character_that_windows_writes_as_two_is_no_drive() -> None:
+    assert platform._join(raw.MIMIR_PATH_WINDOWS, "a", "\U00010000:") == "a\\\U00010000:"
+    assert platform._normalize(raw.MIMIR_PATH_WINDOWS, "\U00010000:/") == "\U00010000:"
+
+
 @given(path=PATHS)
+@example(path="\U00010000:/")
 def test_the_public_functions_give_what_os_path_gives(path: str) -> None:
     assert libmimir.normalize_path(path) == os.path.normpath(path)
     assert libmimir.join_paths("base", path) == os.path.join("base", path)
