@@ -4,8 +4,9 @@ PY ?= python3
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-LIBRARY = build/libmimir.so
-PACKAGED = python/libmimir/libmimir.so
+LIBRARY_FILE = $(if $(filter Darwin,$(shell uname -s)),libmimir.dylib,libmimir.so)
+LIBRARY = build/$(LIBRARY_FILE)
+PACKAGED = python/libmimir/$(LIBRARY_FILE)
 VENV = .venv/installed
 # Everything that the library is made of, for make to see when it is out of date.
 SOURCES = go.mod go.sum $(shell find cbuild core export include -type f ! -name '*_test.go' ! -path '*/testdata/*')

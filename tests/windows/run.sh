@@ -26,7 +26,10 @@ esac
 for candidate in wine64 /usr/lib/wine/wine64 wine; do
     if [ -z "$wine" ] && command -v "$candidate" >/dev/null; then wine=$candidate; fi
 done
+objdump=objdump
+if command -v x86_64-w64-mingw32-objdump >/dev/null; then objdump=x86_64-w64-mingw32-objdump; fi
 missing=
+command -v $objdump >/dev/null || missing="$missing binutils-mingw-w64-x86-64"
 [ -n "$wine" ] || missing="$missing wine64"
 command -v $CC >/dev/null || missing="$missing gcc-mingw-w64-x86-64"
 command -v $CXX >/dev/null || missing="$missing g++-mingw-w64-x86-64"
@@ -126,7 +129,7 @@ case_ "the C99 program compiles without a warning" $CC -std=c99 $strict -Iinclud
 case_ "the C++17 program compiles without a warning" $CXX -std=c++17 $strict -Iinclude -static -o $out/host_cpp.exe \
     tests/windows/host.cpp
 case_ "the DLL needs nothing but Windows" sh -c \
-    "! x86_64-w64-mingw32-objdump -p $dll/libmimir.dll | sed -n 's/.*DLL Name: //p' | grep -viE '^(kernel32|msvcrt|api-ms-win-[a-z0-9-]*)\.dll'"
+    "! $objdump -p $dll/libmimir.dll | sed -n 's/.*DLL Name: //p' | grep -viE '^(kernel32|msvcrt|api-ms-win-[a-z0-9-]*)\.dll'"
 # shellcheck disable=SC2015
 (cd $out && timeout 300 "$wine" ./host_c.exe </dev/null) && passed=$((passed + 1)) || failed=$((failed + 1))
 # shellcheck disable=SC2015
