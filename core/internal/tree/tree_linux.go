@@ -159,8 +159,11 @@ func (t *Tree) since(pid int, visit func(pid int) bool) int {
 
 // Update looks at the tree now.
 func (t *Tree) Update() Totals {
-	if t.marked() {
+	switch {
+	case t.marked():
 		t.findMarked()
+	case t.scan:
+		t.findKin()
 	}
 	var sum Totals
 	var user, system uint64

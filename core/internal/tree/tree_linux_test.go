@@ -111,6 +111,14 @@ func TestAKernelThatDoesNotListChildrenIsLookedThrough(t *testing.T) {
 	tree.Update()
 	tree.Update()
 	assert.ElementsMatch(t, []int{1200, 1201, 1202, 1300}, members(tree))
+
+	// One that came later, in a group of its own.
+	require.NoError(t, os.CopyFS(filepath.Join(root, "1350"), os.DirFS(filepath.Join(root, "1300"))))
+	rewrite(t, filepath.Join(root, "1350", "stat"), "1300 ", "1350 ")
+	rewrite(t, filepath.Join(root, "1350", "stat"), " 1200 ", " 1300 ")
+	rewrite(t, filepath.Join(root, "1350", "status"), "1300", "1350")
+	tree.Update()
+	assert.ElementsMatch(t, []int{1200, 1201, 1202, 1300, 1350}, members(tree))
 }
 
 func TestAProcessIDUsedAnewIsNoMember(t *testing.T) {
