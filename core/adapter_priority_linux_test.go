@@ -28,7 +28,7 @@ func TestThePriorityOfEachThreadIsSet(t *testing.T) {
 	require.NoError(t, SetPriority(Native(), int64(pid), wanted))
 	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
 	require.NoError(t, err)
-	require.Len(t, tasks, 8)
+	require.GreaterOrEqual(t, len(tasks), 8) // an emulator has one of its own
 	for _, task := range tasks {
 		thread, err := strconv.Atoi(task.Name())
 		require.NoError(t, err)
