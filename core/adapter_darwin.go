@@ -202,7 +202,7 @@ func countDescriptors(pid int) (int, error) {
 // unreadable is why a process could not be read, which proc_pidinfo does not say.
 func unreadable(pid int, step string) error {
 	if who, err := (kernel{}).Identify(pid); err != nil || who.Ended {
-		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(int64(pid))}
+		return processGone(step, int64(pid))
 	}
 	return OSError(unix.EPERM, step, "process %d", pid)
 }
@@ -249,7 +249,7 @@ func (*unixAdapter) StartOf(pid int64) (uint64, error) {
 func identifyLiving(pid int64) (libproc.Identity, error) {
 	who, err := (kernel{}).Identify(int(pid))
 	if err != nil || who.Ended {
-		return libproc.Identity{}, &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
+		return libproc.Identity{}, processGone("sysctl kern.proc.pid", pid)
 	}
 	return who, nil
 }
@@ -257,7 +257,7 @@ func identifyLiving(pid int64) (libproc.Identity, error) {
 func (*unixAdapter) SetPriority(pid int64, p Priority) error {
 	err := unix.Setpriority(unix.PRIO_PROCESS, int(pid), int(p))
 	if err == unix.ESRCH {
-		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "setpriority", Text: noProcess(pid)}
+		return processGone("setpriority", pid)
 	}
 	if err != nil {
 		return OSError(err, "setpriority", "%d for process %d", int32(p), pid)

@@ -455,7 +455,7 @@ func (*unixAdapter) Offers(option Option) error {
 
 func (*unixAdapter) Descendants(pid int64, all bool) ([]int64, error) {
 	if _, err := (kernel{}).Identify(int(pid)); err != nil {
-		return nil, &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: "sysctl kern.proc.pid", Text: noProcess(pid)}
+		return nil, processGone("sysctl kern.proc.pid", pid)
 	}
 	processes, err := allProcesses()
 	if err != nil {

@@ -176,7 +176,7 @@ func (a *unixAdapter) ProcessUsage(pid int64, fields UsageField, u *Usage) error
 
 func usageError(err error, step string, pid int64) error {
 	if err == procfs.ErrGone || err == unix.ESRCH {
-		return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(pid)}
+		return processGone(step, pid)
 	}
 	return OSError(err, step, "process %d", pid)
 }

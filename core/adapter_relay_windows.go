@@ -126,10 +126,9 @@ func (w *windowsChild) relayed(p *win32.Packet) {
 	if p.Bytes == 0 { // nobody reads: the command finds out as it would have without us
 		r.rest = nil
 		w.closeEnd(stream) // and with it the relay
-		w.closeRelay(stream)
-		return
+	} else {
+		w.write(stream)
 	}
-	w.write(stream)
 	w.closeRelay(stream)
 }
 

@@ -137,6 +137,11 @@ func refusedLimit(pid int64, limit Limit, resource int, asked uint64, cause erro
 	return e
 }
 
+// processGone is the error of a step for which there was no such process.
+func processGone(step string, pid int64) error {
+	return &Error{Status: StatusESRCH, OSCode: int32(unix.ESRCH), Step: step, Text: noProcess(pid)}
+}
+
 func (*unixAdapter) CreateGroup() (int64, error) {
 	// A group's leader stays so; setpgid of a session's leader is refused, and it leads its group unless it was moved.
 	self := unix.Getpid()

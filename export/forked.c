@@ -102,6 +102,15 @@ static int32_t null(const char *name) {
     return mimir_error_set(MIMIR_EINVAL, 0, "check arguments", t.bytes);
 }
 
+static int32_t check_pid(int64_t pid) {
+    return pid < 0 || pid > INT32_MAX ? invalid("check process id", "", pid, " is not a process id") : MIMIR_OK;
+}
+
+/* For what a forked child can do on itself alone. */
+static int32_t check_self(int64_t pid, const char *function) {
+    return pid == 0 || pid == getpid() ? MIMIR_OK : mimir_gate_refuse(function);
+}
+
 /* The library itself. */
 
 int32_t mimir_forked_version(char *buffer, uint64_t length, uint64_t *needed) {
@@ -148,8 +157,8 @@ static int32_t find_limit(int64_t pid, int32_t limit, size_t *row) {
     for (*row = 0; *row < sizeof limits / sizeof *limits; ++*row)
         if (limits[*row].limit == limit) break;
     if (*row == sizeof limits / sizeof *limits) return invalid("check limit", "", limit, " is not a limit");
-    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
-    if (limits[*row].resource >= 0) return MIMIR_OK;
+    int32_t wrong = check_pid(pid);
+    if (wrong != MIMIR_OK || limits[*row].resource >= 0) return wrong;
     add(&t, limits[*row].name);
     add(&t, " is a limit of jobs: a running process cannot have it");
     return mimir_error_set(MIMIR_ENOTSUP, 0, "find limit", t.bytes);
@@ -405,16 +414,12 @@ static int each_entry(const char *path, void (*visit)(const char *name, void *co
 
 /* Priority. */
 
-static int32_t check_own_priority(int64_t pid, const char *function) {
-    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
-    return pid != 0 && pid != getpid() ? mimir_gate_refuse(function) : MIMIR_OK;
-}
-
 int32_t mimir_forked_priority_get(int64_t pid, int32_t *priority) {
     struct text t = {.length = 0};
-    int32_t wrong = check_own_priority(pid, "mimir_priority_get");
+    int32_t wrong;
     if (!priority) return null("priority");
-    if (wrong != MIMIR_OK) return wrong;
+    if ((wrong = check_pid(pid)) != MIMIR_OK) return wrong;
+    if ((wrong = check_self(pid, "mimir_priority_get")) != MIMIR_OK) return wrong;
     errno = 0; /* -1 is a priority, too */
     int found = getpriority(PRIO_PROCESS, 0);
     if (errno != 0) return os_error(errno, "getpriority", &t);
@@ -440,11 +445,11 @@ static void set_priority_of(const char *thread, void *context) {
 int32_t mimir_forked_priority_set(int64_t pid, int32_t priority) {
     struct text t = {.length = 0};
     struct priority p = {priority, 0};
-    int32_t wrong = check_own_priority(pid, "mimir_priority_set");
-    if (wrong == MIMIR_EINVAL) return wrong;
+    int32_t wrong = check_pid(pid);
+    if (wrong != MIMIR_OK) return wrong;
     if (priority < MIMIR_PRIORITY_HIGHEST || priority > MIMIR_PRIORITY_LOW)
         return invalid("check priority", "", priority, " is not within -20 and 19");
-    if (wrong != MIMIR_OK) return wrong;
+    if ((wrong = check_self(pid, "mimir_priority_set")) != MIMIR_OK) return wrong;
 #ifdef __APPLE__
     if (setpriority(PRIO_PROCESS, 0, priority) != 0) p.error = errno; /* of all threads */
 #else
@@ -717,8 +722,8 @@ static int32_t check_usage(uint32_t fields, const mimir_usage *usage) {
 int32_t mimir_forked_usage_get(int64_t pid, uint32_t fields, mimir_usage *usage) {
     int32_t wrong = check_usage(fields, usage);
     if (wrong != MIMIR_OK) return wrong;
-    if (pid < 0 || pid > INT32_MAX) return invalid("check process id", "", pid, " is not a process id");
-    if (pid != 0 && pid != getpid()) return mimir_gate_refuse("mimir_usage_get");
+    if ((wrong = check_pid(pid)) != MIMIR_OK) return wrong;
+    if ((wrong = check_self(pid, "mimir_usage_get")) != MIMIR_OK) return wrong;
     return mimir_own_usage(fields, usage);
 }
 

@@ -162,14 +162,6 @@ func (j Job) RestrictUI() error {
 	return win32.Failed("SetInformationJobObject", err)
 }
 
-// RestrictsUI tells what RestrictUI has set.
-func (j Job) RestrictsUI() (bool, error) {
-	var restrictions uint32
-	err := windows.QueryInformationJobObject(j.handle, windows.JobObjectBasicUIRestrictions,
-		uintptr(unsafe.Pointer(&restrictions)), uint32(unsafe.Sizeof(restrictions)), nil)
-	return restrictions == everyUIRestriction, win32.Failed("QueryInformationJobObject", err)
-}
-
 func (j Job) extended() (info windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION, err error) {
 	err = windows.QueryInformationJobObject(j.handle, windows.JobObjectExtendedLimitInformation,
 		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)

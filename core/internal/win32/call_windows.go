@@ -194,13 +194,15 @@ func CancelSynchronousIo(thread windows.Handle) error {
 	return check("CancelSynchronousIo", r, code)
 }
 
+// Ticks is a time, or a point in it, in units of 100 nanoseconds.
+func Ticks(t windows.Filetime) uint64 { return uint64(t.HighDateTime)<<32 | uint64(t.LowDateTime) }
+
 // SystemTimes reads the times of all CPUs together, in units of 100 nanoseconds. The kernel's holds the idle one.
 func SystemTimes() (idle, kernel, user uint64, err error) {
 	var times [3]windows.Filetime
 	r, _, code := syscall.SyscallN(getSystemTimes.Addr(), uintptr(unsafe.Pointer(&times[0])),
 		uintptr(unsafe.Pointer(&times[1])), uintptr(unsafe.Pointer(&times[2])))
-	number := func(t windows.Filetime) uint64 { return uint64(t.HighDateTime)<<32 | uint64(t.LowDateTime) }
-	return number(times[0]), number(times[1]), number(times[2]), check("GetSystemTimes", r, code)
+	return Ticks(times[0]), Ticks(times[1]), Ticks(times[2]), check("GetSystemTimes", r, code)
 }
 
 // PerformanceInformation is PERFORMANCE_INFORMATION; memory is in pages.

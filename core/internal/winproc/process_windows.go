@@ -29,11 +29,9 @@ func ReadTimes(process windows.Handle) (Times, error) {
 	if err := windows.GetProcessTimes(process, &created, &exited, &kernel, &user); err != nil {
 		return Times{}, win32.Failed("GetProcessTimes", err)
 	}
-	span := func(t windows.Filetime) time.Duration { return time.Duration(number(t)) * 100 * time.Nanosecond }
-	return Times{number(created), span(user), span(kernel)}, nil
+	span := func(t windows.Filetime) time.Duration { return time.Duration(win32.Ticks(t)) * 100 * time.Nanosecond }
+	return Times{win32.Ticks(created), span(user), span(kernel)}, nil
 }
-
-func number(t windows.Filetime) uint64 { return uint64(t.HighDateTime)<<32 | uint64(t.LowDateTime) }
 
 // Ended tells whether a process has ended. It needs SYNCHRONIZE.
 func Ended(process windows.Handle) bool {

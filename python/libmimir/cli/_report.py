@@ -153,9 +153,7 @@ def usage(pid: int, *, as_json: bool) -> int:
 
 def _name_of(priority: int) -> str:
     """Give the name of a priority, or that of the next lower one that has a name."""
-    from .._priority import PRIORITIES
-
-    return next(name for name, nice in PRIORITIES.items() if priority >= nice)
+    return next(name for name, nice in process.PRIORITIES.items() if priority >= nice)
 
 
 def limits(pid: int, *, as_json: bool) -> int:
