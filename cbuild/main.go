@@ -19,8 +19,8 @@ func main() {
 const usage = `usage: go run ./cbuild COMMAND
 
   generate                  write the C header, the C entry points and the Python bindings
-  check [--library FILE]    fail when one of them is stale, an import runs the wrong way,
-                            or FILE shows other symbols than the header
+  check [--library FILE]    fail when one of them is stale, an import runs the wrong way, something lies in
+                            the top directory that does not belong there, or FILE shows other symbols than the header
   build [--out DIR] [--race]  build the shared library (in build/)
   cross [--out DIR] [TARGET...]  build it for every platform, or those named (in build/cross/)
   layout                    print a C program that prints the layout of every struct`
@@ -100,7 +100,11 @@ func check(root, library string) error {
 	if err != nil {
 		return err
 	}
-	faults = append(faults, wrong...)
+	stray, err := strayEntries(root)
+	if err != nil {
+		return err
+	}
+	faults = append(append(faults, wrong...), stray...)
 	if library != "" {
 		model, err := Parse(root)
 		if err != nil {

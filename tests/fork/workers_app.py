@@ -40,6 +40,7 @@ def celery_app():
         broker_transport_options={
             "data_folder_in": os.environ["MIMIR_FOLDER"],
             "data_folder_out": os.environ["MIMIR_FOLDER"],
+            "control_folder": os.path.join(os.environ["MIMIR_FOLDER"], "control"),
             "polling_interval": 0.05,
         },
         broker_connection_retry_on_startup=True,
