@@ -10,7 +10,7 @@ import (
 )
 
 // controllers are those of control groups that keep limits of jobs.
-var controllers = map[Limit]cgroup.Controller{LimitMemory: cgroup.Memory, LimitProcesses: cgroup.PIDs, LimitCPURate: cgroup.CPU}
+var controllers = [limitEnd]cgroup.Controller{LimitMemory: cgroup.Memory, LimitProcesses: cgroup.PIDs, LimitCPURate: cgroup.CPU}
 
 // groupParents looks once for control groups that can be written. LIBMIMIR_CGROUPS=off in the environment, as it was when the
 // library was loaded, does without.
@@ -28,7 +28,7 @@ func (a *unixAdapter) groupParents() *cgroup.Parents {
 // newGroup makes the control group of a command whose limits it can keep: nil where a watchdog has to.
 func (a *unixAdapter) newGroup(c *Command, mark tree.Mark) (*cgroup.Group, error) {
 	value := func(limit Limit) *uint64 {
-		if v, given := c.Limits[limit]; given {
+		if v, given := c.Limits.Of(limit); given {
 			return &v
 		}
 		return nil

@@ -20,7 +20,7 @@ type darwinChild struct {
 	pid         int
 	tree        *libproc.Tree
 	treeMu      sync.Mutex
-	enforcement map[Limit]Enforcement
+	enforcement [limitEnd]Enforcement
 	// cpuLimit is the limit of CPU time, 0 without one.
 	cpuLimit time.Duration
 
@@ -36,26 +36,24 @@ type darwinChild struct {
 const mostLimit = 1<<63 - 1
 
 // jobRlimits are the kernel's limits for a command, and how each of its limits is kept.
-func (a *unixAdapter) jobRlimits(c *Command) ([]posixspawn.Rlimit, map[Limit]Enforcement, error) {
-	enforcement := make(map[Limit]Enforcement, len(c.Limits))
-	var set []posixspawn.Rlimit
+func (a *unixAdapter) jobRlimits(c *Command) (set []posixspawn.Rlimit, enforcement [limitEnd]Enforcement, err error) {
 	for _, limit := range Limits {
-		value, given := c.Limits[limit]
+		value, given := c.Limits.Of(limit)
 		if !given {
 			continue
 		}
 		kept := a.Supports(limit, ScopeJob)
 		if kept == EnforcementNone {
-			return nil, nil, notSupported("find limit", "%s of a job", limit)
+			return nil, enforcement, notSupported("find limit", "%s of a job", limit)
 		}
 		enforcement[limit] = kept
-		resources, isRlimit := rlimits[limit]
-		if !isRlimit || kept == EnforcementWatchdog {
+		resources := rlimits[limit]
+		if resources == nil || kept == EnforcementWatchdog {
 			continue
 		}
 		_, hard, err := rlimit.Get(0, resources[0])
 		if err != nil {
-			return nil, nil, OSError(err, "getrlimit", "%s", limit)
+			return nil, enforcement, OSError(err, "getrlimit", "%s", limit)
 		}
 		soft := toRlimit(limit, value)
 		top := soft
@@ -67,7 +65,7 @@ func (a *unixAdapter) jobRlimits(c *Command) ([]posixspawn.Rlimit, map[Limit]Enf
 			soft = min(soft, hard)
 			top = soft
 		case soft > hard:
-			return nil, nil, Errorf(StatusELIMIT, "check limit", "%s: %s was asked, the hard limit allows %s", limit,
+			return nil, enforcement, Errorf(StatusELIMIT, "check limit", "%s: %s was asked, the hard limit allows %s", limit,
 				Amount(limit, value), Amount(limit, fromRlimit(limit, hard)))
 		}
 		set = append(set, posixspawn.Rlimit{Resource: resources[0], Soft: min(soft, mostLimit), Hard: min(top, mostLimit)})
@@ -97,7 +95,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 		return nil, err
 	}
 	child := &darwinChild{enforcement: enforcement, pipes: noPipes, queue: -1}
-	if value, ok := c.Limits[LimitCPUTime]; ok {
+	if value, ok := c.Limits.Of(LimitCPUTime); ok {
 		child.cpuLimit = time.Duration(min(value, 1<<62))
 	}
 	files, err := child.connect(c)
@@ -146,11 +144,7 @@ func startError(path string, limits []posixspawn.Rlimit, err error) error {
 	case posixspawn.StepSpawn:
 		return OSError(failed.Errno, step, "%s", path)
 	case posixspawn.StepLimits:
-		for limit, resources := range rlimits {
-			if resources[0] == limits[failed.Index].Resource {
-				return OSError(failed.Errno, step, "%s", limit)
-			}
-		}
+		return OSError(failed.Errno, step, "%s", limitOf(limits[failed.Index].Resource))
 	}
 	return OSError(failed.Errno, step, "")
 }
@@ -354,7 +348,7 @@ func (d *darwinChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())
-		exit.Reason = signalReason(status.Signal(), exit.User+exit.System, d.enforcement, d.cpuLimit)
+		exit.Reason = signalReason(status.Signal(), exit.User+exit.System, &d.enforcement, d.cpuLimit)
 	}
 	return exit, nil
 }

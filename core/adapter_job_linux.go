@@ -23,7 +23,7 @@ type linuxChild struct {
 	process     spawn.Process
 	tree        *tree.Tree
 	mark        tree.Mark
-	enforcement map[Limit]Enforcement
+	enforcement [limitEnd]Enforcement
 	group       *cgroup.Group // nil without one
 	// floor is the most memory that the caller has had resident: the kernel's count for the command starts from it,
 	// because the command shares the caller's memory until it is executed.
@@ -54,15 +54,15 @@ func MemoryBackstop(limit uint64) uint64 {
 }
 
 // jobRlimits are the kernel's limits for a command, and how each of its limits is kept.
-func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) ([]spawn.Rlimit, map[Limit]Enforcement, error) {
-	enforcement := make(map[Limit]Enforcement, len(c.Limits))
-	set := make([]spawn.Rlimit, 0, len(c.Limits))
+func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) (set []spawn.Rlimit, enforcement [limitEnd]Enforcement, err error) {
+	set = make([]spawn.Rlimit, 0, len(Limits))
 	for _, limit := range Limits {
-		value, given := c.Limits[limit]
+		value, given := c.Limits.Of(limit)
 		if !given {
 			continue
 		}
-		controller, inGroup := controllers[limit]
+		controller := controllers[limit]
+		inGroup := controller != ""
 		if group != nil && inGroup && a.groupParents().Has(controller) {
 			enforcement[limit] = EnforcementKernel
 			continue
@@ -72,17 +72,17 @@ func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) ([]spawn.Rlimi
 			kept = EnforcementWatchdog
 		}
 		if kept == EnforcementNone {
-			return nil, nil, notSupported("find limit", "%s of a job", limit)
+			return nil, enforcement, notSupported("find limit", "%s of a job", limit)
 		}
 		enforcement[limit] = kept
-		resources, isRlimit := rlimits[limit]
-		if !isRlimit || limit == LimitProcesses {
+		resources := rlimits[limit]
+		if resources == nil || limit == LimitProcesses {
 			continue
 		}
 		resource := resources[0]
 		_, hard, err := rlimit.Get(0, resource)
 		if err != nil {
-			return nil, nil, OSError(err, "getrlimit", "%s", limit)
+			return nil, enforcement, OSError(err, "getrlimit", "%s", limit)
 		}
 		soft := toRlimit(limit, value)
 		top := soft
@@ -95,7 +95,7 @@ func (a *unixAdapter) jobRlimits(c *Command, group *cgroup.Group) ([]spawn.Rlimi
 			top = min(soft+1, hard)
 		default:
 			if soft > hard {
-				return nil, nil, Errorf(StatusELIMIT, "check limit", "%s: %s was asked, the hard limit allows %s", limit,
+				return nil, enforcement, Errorf(StatusELIMIT, "check limit", "%s: %s was asked, the hard limit allows %s", limit,
 					Amount(limit, value), Amount(limit, fromRlimit(limit, hard)))
 			}
 		}
@@ -129,7 +129,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	}
 	a.guard()
 	child := &linuxChild{group: group, mark: mark, adapter: a, enforcement: enforcement, pipes: noPipes}
-	if value, ok := c.Limits[LimitCPUTime]; ok {
+	if value, ok := c.Limits.Of(LimitCPUTime); ok {
 		child.cpuLimit = time.Duration(min(value, 1<<62))
 	}
 	files, err := child.connect(c)
@@ -162,7 +162,7 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 		closeGroup(group)
 		return nil, startError(c, path, limits, err)
 	}
-	child.tree = tree.New(a.proc, child.process.PID, child.mark)
+	child.tree = tree.New(a.proc, a.load.LastPID, child.process.PID, child.mark)
 	var ru unix.Rusage
 	child.floor = Unlimited
 	if unix.Getrusage(unix.RUSAGE_SELF, &ru) == nil {
@@ -184,10 +184,8 @@ func startError(c *Command, path string, limits []spawn.Rlimit, err error) error
 	case spawn.StepDirectory:
 		return OSError(failed.Errno, step, "%s", c.Dir)
 	case spawn.StepLimits:
-		for limit, resources := range rlimits {
-			if int32(resources[0]) == limits[failed.Index].Resource {
-				return OSError(failed.Errno, step, "%s", limit)
-			}
+		if limit := limitOf(int(limits[failed.Index].Resource)); limit != 0 { // else the job's mark
+			return OSError(failed.Errno, step, "%s", limit)
 		}
 	}
 	return OSError(failed.Errno, step, "")
@@ -363,12 +361,11 @@ func (l *linuxChild) Kill() error {
 
 func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	// The command is dead and not reaped: its id, and so that of its group, is still its own.
-	alone := l.tree.Alone()
-	if !alone {
+	marked := l.mark.Hard != 0
+	if marked {
+		l.tree.End(l.killGroup, latch.Sleep)
+	} else {
 		l.killGroup()
-		if l.mark.Hard != 0 {
-			l.tree.End(latch.Sleep)
-		}
 	}
 	var status unix.WaitStatus
 	var ru unix.Rusage
@@ -381,7 +378,7 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	}
 	l.reaped = true
 	l.mu.Unlock()
-	if !alone && l.mark.Hard == 0 {
+	if !marked {
 		l.awaitGroup()
 	}
 	l.drain(output)
@@ -407,7 +404,7 @@ func (l *linuxChild) Finish(output func(Stream, []byte)) (Exit, error) {
 	if status.Signaled() {
 		exit.Code, exit.Signal = -1, int32(status.Signal())
 		if exit.Reason == ReasonNone {
-			exit.Reason = signalReason(status.Signal(), exit.User+exit.System, l.enforcement, l.cpuLimit)
+			exit.Reason = signalReason(status.Signal(), exit.User+exit.System, &l.enforcement, l.cpuLimit)
 		}
 	}
 	return exit, nil

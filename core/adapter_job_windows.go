@@ -18,7 +18,7 @@ type windowsChild struct {
 	job         jobobject.Job
 	port        windows.Handle // of the job's messages and of the streams
 	process     winproc.Process
-	enforcement map[Limit]Enforcement
+	enforcement [limitEnd]Enforcement
 
 	ends    [3]*pipeEnd
 	relays  [3]*windowsRelay
@@ -93,13 +93,16 @@ func (windowsAdapter) Offers(option Option) error {
 }
 
 // commandJob is a job object with the limits of a command, and how each is kept.
-func (a windowsAdapter) commandJob(c *Command) (jobobject.Job, map[Limit]Enforcement, error) {
+func (a windowsAdapter) commandJob(c *Command) (job jobobject.Job, enforcement [limitEnd]Enforcement, err error) {
 	limits := jobobject.Limits{KillOnClose: true, DieQuietly: true}
-	enforcement := make(map[Limit]Enforcement, len(c.Limits))
-	for limit, value := range c.Limits {
+	for _, limit := range Limits {
+		value, given := c.Limits.Of(limit)
+		if !given {
+			continue
+		}
 		kept := a.Supports(limit, ScopeJob)
 		if kept == EnforcementNone {
-			return jobobject.Job{}, nil, notSupported("find limit", "%s of a job", limit)
+			return job, enforcement, notSupported("find limit", "%s of a job", limit)
 		}
 		enforcement[limit] = kept
 		switch limit {
@@ -117,16 +120,15 @@ func (a windowsAdapter) commandJob(c *Command) (jobobject.Job, map[Limit]Enforce
 	if c.Priority != nil {
 		limits.PriorityClass = classOf(*c.Priority)
 	}
-	job, err := jobobject.New("")
-	if err != nil {
-		return job, nil, windowsError(err, "")
+	if job, err = jobobject.New(""); err != nil {
+		return job, enforcement, windowsError(err, "")
 	}
 	if err = job.SetLimits(&limits); err == nil && c.NoDesktop {
 		err = job.RestrictUI()
 	}
 	if err != nil {
 		job.Close()
-		return job, nil, windowsError(err, "limits of a job")
+		return job, enforcement, windowsError(err, "limits of a job")
 	}
 	return job, enforcement, nil
 }
@@ -602,7 +604,7 @@ func (w *windowsChild) judge(code uint32, account jobobject.Account, exit *Exit)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	const controlCExit = 0xC000013A // STATUS_CONTROL_C_EXIT
-	_, timed := w.enforcement[LimitCPUTime]
+	timed := w.enforcement[LimitCPUTime] != EnforcementNone
 	switch {
 	case w.signal != 0 && code == exitCodeOf(w.signal):
 		exit.Code, exit.Signal = -1, w.signal

@@ -19,6 +19,7 @@ type unixAdapter struct {
 	files     string // the root of the file system, "" for the system's own
 	proc      procfs.FS
 	selfStatm *procfs.SelfStatm
+	load      *procfs.LoadAverage
 	pageSize  uint64
 
 	groupsOnce    sync.Once
@@ -33,8 +34,8 @@ var native = newLinuxAdapter("")
 // newLinuxAdapter reads the files below root, which a test replaces; "" is the system's own.
 func newLinuxAdapter(root string) *unixAdapter {
 	proc := procfs.New(root + "/proc")
-	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), pageSize: uint64(os.Getpagesize()),
-		withoutGroups: os.Getenv("LIBMIMIR_CGROUPS") == "off"}
+	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), load: procfs.NewLoadAverage(proc),
+		pageSize: uint64(os.Getpagesize()), withoutGroups: os.Getenv("LIBMIMIR_CGROUPS") == "off"}
 }
 
 const (
@@ -69,7 +70,7 @@ func (a *unixAdapter) distribution() (string, error) {
 }
 
 func (a *unixAdapter) Supports(limit Limit, scope Scope) Enforcement {
-	if controller, ok := controllers[limit]; ok && scope == ScopeJob && a.groupParents().Has(controller) {
+	if controller := controllers[limit]; controller != "" && scope == ScopeJob && a.groupParents().Has(controller) {
 		return EnforcementKernel
 	}
 	return SupportOn(PlatformLinux, limit).On(scope)

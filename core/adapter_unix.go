@@ -14,13 +14,23 @@ import (
 )
 
 // rlimits are the kernel's limits behind each of ours; the first is the one in force.
-var rlimits = map[Limit][]int{
+var rlimits = [limitEnd][]int{
 	LimitMemory:       {rlimit.Data, rlimit.Resident},
 	LimitAddressSpace: {rlimit.AddressSpace},
 	LimitCPUTime:      {rlimit.CPU},
 	LimitProcesses:    {rlimit.Processes},
 	LimitOpenFiles:    {rlimit.Files},
 	LimitFileSize:     {rlimit.FileSize},
+}
+
+// limitOf is the limit that a resource of the kernel's stands behind, 0 for none.
+func limitOf(resource int) Limit {
+	for _, limit := range Limits {
+		if resources := rlimits[limit]; resources != nil && resources[0] == resource {
+			return limit
+		}
+	}
+	return 0
 }
 
 const nanosecondsPerSecond = 1_000_000_000
@@ -51,8 +61,8 @@ func rlimitsOf(pid int64, limit Limit) ([]int, error) {
 	if err := checkPID(pid); err != nil {
 		return nil, err
 	}
-	resources, ok := rlimits[limit]
-	if !ok {
+	resources := rlimits[limit]
+	if resources == nil {
 		return nil, notSupported("find limit", "%s is a limit of jobs: a running process cannot have it", limit)
 	}
 	return resources, nil
@@ -265,9 +275,9 @@ func findProgram(c *Command) (string, error) {
 }
 
 // signalReason is the limit of a command that the kernel ends a process for with a signal.
-func signalReason(signal syscall.Signal, cpu time.Duration, limits map[Limit]Enforcement, cpuLimit time.Duration) Reason {
-	_, cpuLimited := limits[LimitCPUTime]
-	_, sizeLimited := limits[LimitFileSize]
+func signalReason(signal syscall.Signal, cpu time.Duration, limits *[limitEnd]Enforcement, cpuLimit time.Duration) Reason {
+	cpuLimited := limits[LimitCPUTime] != EnforcementNone
+	sizeLimited := limits[LimitFileSize] != EnforcementNone
 	switch {
 	case signal == unix.SIGXFSZ && sizeLimited:
 		return ReasonFileSize

@@ -240,10 +240,9 @@ func TestWhatIsSupportedCanBeSetAndWhatIsNotIsRefused(t *testing.T) {
 		if limit == LimitCPURate && onWine() {
 			continue
 		}
-		child, err := native.Start(&Command{
-			Args: []string{os.Getenv("SystemRoot") + `\system32\cmd.exe`, "/c", "exit 0"}, Env: os.Environ(),
-			Limits: map[Limit]uint64{limit: amounts[limit]},
-		})
+		command := Command{Args: []string{os.Getenv("SystemRoot") + `\system32\cmd.exe`, "/c", "exit 0"}, Env: os.Environ()}
+		command.Limits.Set(limit, amounts[limit])
+		child, err := native.Start(&command)
 		if kept == EnforcementNone {
 			assert.ErrorIs(t, err, StatusENOTSUP, limit)
 			continue

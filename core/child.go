@@ -14,8 +14,8 @@ type Command struct {
 	Streams [3]StreamTarget
 	// Input is what standard input gives when its mode is ModeCapture. It belongs to the child from the start on.
 	Input *Bytes
-	// Limits are the limits of the job, by limit; those that are absent are not set.
-	Limits map[Limit]uint64
+	// Limits are the limits of the job.
+	Limits JobLimits
 
 	// Keep are descriptors above 2 that the command gets under their own numbers.
 	Keep []int
@@ -29,6 +29,22 @@ type Command struct {
 	NewSession, NoNewPrivileges, NoNetwork, NoDesktop bool
 	// Writable, if not nil, are the only directories below which the command can change files.
 	Writable []string
+}
+
+// JobLimits are the limits of a job, by limit. The zero value has none.
+type JobLimits struct {
+	given  [limitEnd]bool
+	values [limitEnd]uint64
+}
+
+// Set gives a limit; Unlimited takes it away.
+func (l *JobLimits) Set(limit Limit, value uint64) {
+	l.given[limit], l.values[limit] = value != Unlimited, value
+}
+
+// Of tells a limit, and whether there is one.
+func (l *JobLimits) Of(limit Limit) (value uint64, given bool) {
+	return l.values[limit], l.given[limit]
 }
 
 // lastPatience is how long relayed output that is left at the end of a job may take.

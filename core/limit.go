@@ -46,7 +46,10 @@ var Limits = []Limit{
 	LimitCPURate,
 }
 
-var limitNames = map[Limit]string{
+// limitEnd is the length of tables by limit.
+const limitEnd = LimitCPURate + 1
+
+var limitNames = [limitEnd]string{
 	LimitMemory:       "memory",
 	LimitAddressSpace: "address space",
 	LimitCPUTime:      "CPU time",
@@ -60,14 +63,14 @@ var limitNames = map[Limit]string{
 
 // String is the limit's name in plain words.
 func (l Limit) String() string {
-	if name, ok := limitNames[l]; ok {
-		return name
+	if l.Known() {
+		return limitNames[l]
 	}
 	return "unknown limit"
 }
 
 // Known reports whether l is a limit of this version.
-func (l Limit) Known() bool { return limitNames[l] != "" }
+func (l Limit) Known() bool { return l > 0 && l < limitEnd }
 
 // Enforcement says how strongly a limit is kept.
 //

@@ -24,7 +24,7 @@ func (s Support) On(scope Scope) Enforcement {
 
 // supported is what each platform can do. Its adapter answers from here, so that the table can be read on any machine; what
 // a single machine adds or lacks, the adapter says.
-var supported = map[Platform]map[Limit]Support{
+var supported = map[Platform]*[limitEnd]Support{
 	PlatformLinux: {
 		LimitMemory:       {EnforcementKernel, EnforcementKernel, EnforcementWatchdog, EnforcementKernel},
 		LimitAddressSpace: everywhere(EnforcementKernel),
@@ -60,7 +60,13 @@ var supported = map[Platform]map[Limit]Support{
 
 // SupportOn is how strongly a platform keeps a limit, for a user without privileges and on a machine without what a platform
 // has only in places.
-func SupportOn(platform Platform, limit Limit) Support { return supported[platform][limit] }
+func SupportOn(platform Platform, limit Limit) Support {
+	table, known := supported[platform]
+	if !known || !limit.Known() {
+		return Support{}
+	}
+	return table[limit]
+}
 
 // maxrssBytes is ru_maxrss of struct rusage in bytes: macOS counts bytes, every other system KiB.
 func maxrssBytes(platform Platform, maxrss int64) uint64 {

@@ -66,7 +66,7 @@ func New(a core.Adapter, args []string) (*Job, error) {
 	}
 	return &Job{
 		adapter: a,
-		command: core.Command{Args: args, Limits: map[core.Limit]uint64{}},
+		command: core.Command{Args: args},
 	}, nil
 }
 
@@ -94,14 +94,10 @@ func (j *Job) SetLimit(limit core.Limit, value uint64) error {
 		if err != nil {
 			return err
 		}
-		if value == core.Unlimited {
-			delete(j.command.Limits, limit)
-			return nil
-		}
-		if kept == core.EnforcementNone {
+		if kept == core.EnforcementNone && value != core.Unlimited {
 			return core.Errorf(core.StatusENOTSUP, "find limit", "%s of a job cannot be limited on this platform", limit)
 		}
-		j.command.Limits[limit] = value
+		j.command.Limits.Set(limit, value)
 		return nil
 	})
 }
@@ -300,7 +296,7 @@ func (j *Job) start() error {
 			return err
 		}
 		j.child, j.started, j.state = child, now, running
-		j.watch = newWatch(child, command.Limits, now)
+		j.watch = newWatch(child, &command.Limits, now)
 		j.command.Input = nil
 		return nil
 	})
@@ -309,7 +305,7 @@ func (j *Job) start() error {
 // captures says where output is kept. Under an output limit, streams that lead elsewhere pass through this process, so that
 // what is written can be counted.
 func captures(command *core.Command) (kept [3]*capture) {
-	_, limited := command.Limits[core.LimitOutput]
+	_, limited := command.Limits.Of(core.LimitOutput)
 	for _, stream := range []core.Stream{core.StreamOutput, core.StreamError} {
 		target := &command.Streams[stream]
 		switch {

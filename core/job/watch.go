@@ -24,8 +24,9 @@ type watch struct {
 }
 
 const (
-	// firstPause is when a job is first looked at. Each look wakes a thread, which a short job would notice.
-	firstPause = 1200 * time.Microsecond
+	// firstPause is when a job is first looked at. Each look wakes a thread and reads three files, which a short job, or one among
+	// many, would notice.
+	firstPause = 3 * time.Millisecond
 	// longestPause is how long the watchdog looks away at most: CPU time is kept to that, on each CPU that the job uses.
 	longestPause = 20 * time.Millisecond
 	// pausePerProcess makes the looks at a large tree rarer: each costs some 10 us a process.
@@ -37,9 +38,9 @@ const (
 	growth = 8 << 30
 )
 
-func newWatch(child core.Child, limits map[core.Limit]uint64, start time.Time) watch {
+func newWatch(child core.Child, limits *core.JobLimits, start time.Time) watch {
 	limit := func(l core.Limit) uint64 {
-		if value, given := limits[l]; given {
+		if value, given := limits.Of(l); given {
 			return value
 		}
 		return core.Unlimited

@@ -83,16 +83,23 @@ func (f FS) eachThreadChild(pid, tid int, visit func(pid int)) bool {
 
 // LastPID is the id that was given out last, to a process or thread: the last field of /proc/loadavg.
 func (f FS) LastPID() (int, error) {
-	var b [128]byte
+	var b [loadSize]byte
 	n, err := f.system("loadavg", b[:])
 	if err != nil {
 		return 0, err
 	}
-	start := n - 1
+	return parseLastPID(b[:n])
+}
+
+// loadSize is more than /proc/loadavg can have.
+const loadSize = 128
+
+func parseLastPID(b []byte) (int, error) {
+	start := len(b) - 1
 	for start > 0 && b[start-1] != ' ' {
 		start--
 	}
-	pid, _, ok := number(b[start:n])
+	pid, _, ok := number(b[max(start, 0):])
 	if !ok {
 		return 0, ErrFormat
 	}
@@ -101,7 +108,7 @@ func (f FS) LastPID() (int, error) {
 
 // Threads is how many threads the system has: behind the slash in /proc/loadavg.
 func (f FS) Threads() (int, error) {
-	var b [128]byte
+	var b [loadSize]byte
 	n, err := f.system("loadavg", b[:])
 	if err != nil {
 		return 0, err

@@ -156,14 +156,22 @@ func (f FS) OwnsAllUsers() bool {
 // system reads a file of the root itself.
 func (f FS) system(name string, b []byte) (int, error) {
 	var path [pathSize]byte
-	if len(f.root)+len(name)+2 > pathSize {
+	if !f.systemPath(&path, name) {
 		return 0, ErrFormat
 	}
-	n := copy(path[:], f.root)
-	path[n] = '/'
-	n += 1 + copy(path[n+1:], name)
-	path[n] = 0
 	return readFile(&path, b)
+}
+
+// systemPath writes root/name, zero-terminated.
+func (f FS) systemPath(out *[pathSize]byte, name string) bool {
+	if len(f.root)+len(name)+2 > pathSize {
+		return false
+	}
+	n := copy(out[:], f.root)
+	out[n] = '/'
+	n += 1 + copy(out[n+1:], name)
+	out[n] = 0
+	return true
 }
 
 // System reads /proc/stat as far as it needs.

@@ -28,6 +28,8 @@ type Tree struct {
 	leader int
 	// limits reads a process's RLIMIT_RTTIME; a test replaces it.
 	limits func(pid int) (soft, hard uint64, err error)
+	// lastPID is the id that was given out last, to a process or thread.
+	lastPID func() (int, error)
 	// clock reads a process's CPU time; a test replaces it.
 	clock func(pid int) (ns uint64, ok bool)
 
@@ -69,9 +71,10 @@ const (
 	mostEarly = 64
 )
 
-// New starts a tree at its leader, which must be a process that the caller has started and not yet waited for.
-func New(fs procfs.FS, leader int, mark Mark) *Tree {
-	t := &Tree{fs: fs, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs),
+// New starts a tree at its leader, which must be a process that the caller has started and not yet waited for. lastPID is
+// procfs.FS.LastPID, or what does the same.
+func New(fs procfs.FS, lastPID func() (int, error), leader int, mark Mark) *Tree {
+	t := &Tree{fs: fs, lastPID: lastPID, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs),
 		clock: cpuTime}
 	t.members = append(t.members, newMember(leader, anyStart))
 	t.members[0].alive = true
@@ -135,33 +138,24 @@ func (t *Tree) bears(pid int) (bears, known bool) {
 	return t.mark.matches(soft, hard), true
 }
 
-// since calls visit for each process id that was given out after a given one, until visit returns false. It returns the last.
-func (t *Tree) since(pid int, visit func(pid int) bool) int {
-	last, err := t.fs.LastPID()
-	switch {
-	case err == nil && last == pid:
-		return last
-	case err == nil && last > pid && last-pid <= mostLooks:
-		for p := pid + 1; p <= last; p++ {
-			if !visit(p) {
-				break
-			}
-		}
-		return last
+// since calls visit for each process id that was given out after a given one, until visit returns false. It returns the last; with
+// an error it has tried all that there are.
+func (t *Tree) since(pid int, visit func(pid int) bool) (int, error) {
+	last, err := t.lastPID()
+	if err != nil || last < pid || last-pid > mostLooks { // the numbers have started anew, or there are many
+		t.fs.EachPID(visit)
+		return last, err
 	}
-	// Many, or the numbers have started anew.
-	t.fs.EachPID(visit)
-	if err != nil {
-		return pid
+	for p := pid + 1; p <= last && visit(p); p++ {
 	}
-	return last
+	return last, nil
 }
 
 // Update looks at the tree now.
 func (t *Tree) Update() Totals {
 	switch {
 	case t.marked():
-		t.findMarked()
+		_, _ = t.findMarked()
 	case t.scan:
 		t.findKin()
 	}
@@ -225,15 +219,17 @@ func (t *Tree) ResidentPages() (pages uint64) {
 	return pages
 }
 
-// findMarked adds the marked processes among those that were started since the last look.
-func (t *Tree) findMarked() {
+// findMarked adds the marked processes among those that were started since the last look. It reports whether none was started;
+// with an error, whether none was found.
+func (t *Tree) findMarked() (none bool, err error) {
+	before := len(t.members)
 	for _, pid := range t.early {
 		if bears, _ := t.bears(pid); bears {
 			t.add(pid)
 		}
 	}
 	t.early = t.early[:0]
-	t.looked = t.since(t.looked, func(pid int) bool {
+	last, err := t.since(t.looked, func(pid int) bool {
 		bears, known := t.bears(pid)
 		if bears {
 			t.add(pid)
@@ -246,6 +242,12 @@ func (t *Tree) findMarked() {
 		}
 		return true
 	})
+	if err != nil {
+		return len(t.members) == before, err
+	}
+	none = last == t.looked
+	t.looked = last
+	return none, nil
 }
 
 // add makes a process a member. A thread, whose id is given out like a process's, is none.
@@ -293,57 +295,59 @@ func (t *Tree) has(pid int) bool {
 	return false
 }
 
-// Alone reports whether no process can be left but the leader: none was started since.
-func (t *Tree) Alone() bool {
-	if !t.marked() {
-		return false
-	}
-	last, err := t.fs.LastPID()
-	return err == nil && last == t.leader
-}
-
-// Signal sends a signal to every process of a marked tree that lives, and returns how many there were. A process is held by
-// its descriptor while its mark is looked at, so that no other with the same id is hit.
-func (t *Tree) Signal(signal syscall.Signal) int {
-	reached := 0
-	one := func(pid int) bool {
-		if bears, _ := t.bears(pid); !bears {
-			return true
-		}
-		fd, err := unix.PidfdOpen(pid, 0)
-		if err == unix.ENOSYS { // before 5.3
-			if s, err := t.fs.Stat(pid); err == nil && !s.Dead() && unix.Kill(pid, signal) == nil {
-				reached++
-			}
-			return true
-		}
-		if err != nil { // a thread, or gone
-			return true
-		}
-		defer unix.Close(fd)
-		s, err := t.fs.Stat(pid)
-		if bears, _ := t.bears(pid); !bears || err != nil || s.Dead() {
-			return true
-		}
-		if unix.PidfdSendSignal(fd, signal, nil, 0) == nil {
-			reached++
-		}
-		return true
-	}
-	one(t.leader)
-	t.since(t.leader, func(pid int) bool {
-		if pid != t.leader {
-			one(pid)
-		}
+// Signal sends a signal to every process of a marked tree that lives.
+func (t *Tree) Signal(signal syscall.Signal) {
+	t.signalOne(t.leader, signal)
+	_, _ = t.since(t.leader, func(pid int) bool {
+		t.signalOne(pid, signal)
 		return true
 	})
-	return reached
 }
 
-// End kills every process of a marked tree, and returns when none lives. wait waits; it is given how long.
-func (t *Tree) End(wait func(time.Duration)) {
-	for pause := 50 * time.Microsecond; t.Signal(unix.SIGKILL) > 0; pause = min(2*pause, 10*time.Millisecond) {
-		wait(pause)
+// signalOne sends a signal to a process, if it lives and bears the mark, and reports whether it has. The process is held by its
+// descriptor while its mark is looked at, so that no other with the same id is hit.
+func (t *Tree) signalOne(pid int, signal syscall.Signal) bool {
+	if bears, _ := t.bears(pid); !bears {
+		return false
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ENOSYS { // before 5.3
+		s, err := t.fs.Stat(pid)
+		return err == nil && !s.Dead() && unix.Kill(pid, signal) == nil
+	}
+	if err != nil { // a thread, or gone
+		return false
+	}
+	defer unix.Close(fd)
+	s, err := t.fs.Stat(pid)
+	if bears, _ := t.bears(pid); !bears || err != nil || s.Dead() {
+		return false
+	}
+	return unix.PidfdSendSignal(fd, signal, nil, 0) == nil
+}
+
+// End kills what is left of a marked tree whose leader has ended, and returns when none lives. killGroup kills the leader's group;
+// it is not called when no process was started since the leader. wait waits; it is given how long.
+func (t *Tree) End(killGroup func(), wait func(time.Duration)) {
+	if none, err := t.findMarked(); err == nil && none && t.looked == t.leader {
+		return
+	}
+	killGroup()
+	for pause := 50 * time.Microsecond; ; {
+		reached := 0
+		for i := range t.members {
+			if pid := t.members[i].pid; pid != t.leader && t.signalOne(pid, unix.SIGKILL) {
+				reached++
+			}
+		}
+		if reached > 0 {
+			wait(pause)
+			pause = min(2*pause, 10*time.Millisecond)
+		}
+		// One that was gone when it was looked at may have left a child that was not there yet when the last id was asked for.
+		if none, _ := t.findMarked(); none && reached == 0 {
+			return
+		}
 	}
 }
 

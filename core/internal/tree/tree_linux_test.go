@@ -30,7 +30,7 @@ var mark = Mark{Soft: 7000000000000000042, Hard: 7000000000000000042}
 
 // marked makes a tree in which some processes bear the mark.
 func marked(fs procfs.FS, pids ...int) *Tree {
-	tree := New(fs, 1200, mark)
+	tree := New(fs, fs.LastPID, 1200, mark)
 	tree.limits = func(pid int) (uint64, uint64, error) {
 		for _, p := range pids {
 			if p == pid {
@@ -95,11 +95,10 @@ func TestAThreadIsNoProcess(t *testing.T) {
 
 func TestATreeWithoutAMarkIsFollowedThroughChildrenOfAnyGroup(t *testing.T) {
 	_, fs := recorded(t)
-	tree := New(fs, 1200, Mark{})
+	tree := New(fs, fs.LastPID, 1200, Mark{})
 	sum := tree.Update()
 	assert.ElementsMatch(t, []int{1200, 1201, 1300}, members(tree))
 	assert.EqualValues(t, 20+4+5+2, sum.SystemTicks)
-	assert.False(t, tree.Alone())
 }
 
 func TestAKernelThatDoesNotListChildrenIsLookedThrough(t *testing.T) {
@@ -107,7 +106,7 @@ func TestAKernelThatDoesNotListChildrenIsLookedThrough(t *testing.T) {
 	for _, pid := range []string{"1200", "1201", "1202", "1300", "1400"} {
 		require.NoError(t, os.Remove(filepath.Join(root, pid, "task", pid, "children")))
 	}
-	tree := New(fs, 1200, Mark{})
+	tree := New(fs, fs.LastPID, 1200, Mark{})
 	tree.Update()
 	tree.Update()
 	assert.ElementsMatch(t, []int{1200, 1201, 1202, 1300}, members(tree))
@@ -133,14 +132,82 @@ func TestAProcessIDUsedAnewIsNoMember(t *testing.T) {
 	assert.GreaterOrEqual(t, after.UserTicks, before.UserTicks, "CPU time never falls")
 }
 
-func TestOnlyTheLeaderIsKnownToBeAloneByTheLastProcessID(t *testing.T) {
+func TestWhenNoneWasStartedSinceTheLeaderNobodyIsKilled(t *testing.T) {
 	root, fs := recorded(t)
-	tree := marked(fs, 1200)
-	assert.False(t, tree.Alone())
-	require.NoError(t, os.WriteFile(filepath.Join(root, "loadavg"), []byte("0 0 0 1/1 1200\n"), 0o644))
-	assert.True(t, tree.Alone())
-	require.NoError(t, os.Remove(filepath.Join(root, "loadavg")))
-	assert.False(t, tree.Alone(), "what is not known is not assumed")
+	killed := 0
+	end := func() {
+		marked(fs, 1200).End(func() { killed++ }, func(time.Duration) { t.Error("there is nobody to wait for") })
+	}
+	end()
+	assert.Equal(t, 1, killed, "others were started since, which may be of its group")
+	loadavg := filepath.Join(root, "loadavg")
+	require.NoError(t, os.WriteFile(loadavg, []byte("0 0 0 1/1 1200\n"), 0o644))
+	end()
+	assert.Equal(t, 1, killed)
+	require.NoError(t, os.Remove(loadavg))
+	end()
+	assert.Equal(t, 2, killed, "what is not known is not assumed")
+}
+
+// sleeping starts a process and records it: its id, and a function that tells how it ended and takes it off the record.
+func sleeping(t *testing.T, root string) (pid int, ended func() string) {
+	t.Helper()
+	sleeper := exec.Command("sleep", "1000")
+	require.NoError(t, sleeper.Start())
+	t.Cleanup(func() { _, _ = sleeper.Process.Kill(), sleeper.Wait() })
+	pid = sleeper.Process.Pid
+	folder := filepath.Join(root, strconv.Itoa(pid))
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "stat"), stat, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "status"), fmt.Appendf(nil, "Tgid:\t%d\n", pid), 0o644))
+	return pid, func() string {
+		_ = sleeper.Wait()
+		require.NoError(t, os.RemoveAll(folder))
+		return sleeper.ProcessState.String()
+	}
+}
+
+func setLastPID(t *testing.T, root string, pid int) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "loadavg"), fmt.Appendf(nil, "0 0 0 1/1 %d\n", pid), 0o644))
+}
+
+// A process forks and ends before it is looked at, and what it has left has a higher id than the last one then.
+func TestTheChildOfOneThatWasFoundGoneIsKilled(t *testing.T) {
+	root, fs := recorded(t)
+	pid, ended := sleeping(t, root)
+	setLastPID(t, root, pid-1)
+	tree := New(fs, fs.LastPID, pid-5, mark)
+	tree.limits = func(asked int) (uint64, uint64, error) {
+		if _, err := fs.Stat(asked); err == nil && asked == pid {
+			return mark.Soft, mark.Hard, nil
+		}
+		setLastPID(t, root, pid) // while others are looked at, the child comes to be
+		return 0, 0, procfs.ErrGone
+	}
+	how := ""
+	tree.End(func() {}, func(time.Duration) { how = ended() })
+	assert.Equal(t, "signal: killed", how)
+}
+
+func TestAMemberIsKilledThoughTheNumbersHaveStartedAnew(t *testing.T) {
+	root, fs := recorded(t)
+	pid, ended := sleeping(t, root)
+	setLastPID(t, root, pid)
+	tree := New(fs, fs.LastPID, pid+1000, mark) // whose numbers have started anew since
+	tree.limits = func(asked int) (uint64, uint64, error) {
+		if _, err := fs.Stat(asked); err == nil && asked == pid {
+			return mark.Soft, mark.Hard, nil
+		}
+		return 0, 0, procfs.ErrGone
+	}
+	tree.Update()
+	setLastPID(t, root, pid+2000)
+	how := ""
+	tree.End(func() {}, func(time.Duration) { how = ended() })
+	assert.Equal(t, "signal: killed", how)
 }
 
 func TestMarksAreOfTheirHostAndUnlikeEachOther(t *testing.T) {
