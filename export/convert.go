@@ -1,17 +1,12 @@
 package main
 
-// #include <stdlib.h>
-// #include <string.h>
 // #include "libmimir.h"
 // #include "internal.h"
-// extern char **environ;
 import "C"
 
 import (
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"unicode/utf8"
@@ -114,15 +109,23 @@ func textList(name string, list **C.char, count C.uint64_t) ([]string, C.int32_t
 		if p == nil {
 			return nil, null(fmt.Sprintf("%s[%d]", name, i))
 		}
-		n := int(C.strnlen(p, C.size_t(room+1)))
+		n := lengthOf(p, room+1)
 		if room -= n; room < 0 {
 			return nil, tooLong(name)
 		}
 		spend(3 * n) // it is copied here, and again by what it is used for
-		texts[i] = C.GoStringN(p, C.int(n))
+		texts[i] = string(unsafe.Slice((*byte)(unsafe.Pointer(p)), n))
 	}
 	spend(perCall + 16*len(texts))
 	return texts, ok
+}
+
+// lengthOf is strnlen: most strings are so short that a call of C takes longer.
+func lengthOf(p *C.char, most int) (n int) {
+	for n < most && *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return n
 }
 
 // text copies a string that must not be NULL.
@@ -152,20 +155,4 @@ func bytesOf(name string, data unsafe.Pointer, length C.uint64_t) ([]byte, C.int
 		return nil, fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: %d bytes are more than memory", name, uint64(length)))
 	}
 	return unsafe.Slice((*byte)(data), int(length)), ok
-}
-
-// hostEnvironment is the environment as it is now: Go's copy is as old as the runtime. On Windows Go asks the system each time,
-// and C has one environment for each copy of its runtime.
-func hostEnvironment() []string {
-	if runtime.GOOS == "windows" {
-		return os.Environ()
-	}
-	variables := []string{}
-	if C.environ == nil {
-		return variables
-	}
-	for p := C.environ; *p != nil; p = (**C.char)(unsafe.Add(unsafe.Pointer(p), unsafe.Sizeof(*p))) {
-		variables = append(variables, C.GoString(*p))
-	}
-	return variables
 }

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// collectAfter is how many bytes of text are copied between two collections.
-const collectAfter = 1 << 20
+// collectAfter is how many bytes become garbage between two collections, each of which takes a millisecond.
+const collectAfter = 2 << 20
 
 var (
 	copied     atomic.Int64

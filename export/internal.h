@@ -4,6 +4,8 @@
 
 #include "libmimir.h"
 
+#include <stddef.h>
+
 /* The largest size that a struct of a later version can be believed to have; structs_gen.go has the same. */
 #define MIMIR_LARGEST_STRUCT 4096
 
@@ -56,6 +58,17 @@ void mimir_load_took_since(struct mimir_memory before);
 
 /* pool.c: sets memory aside for Go's runtime. Called before it starts. */
 void mimir_pool_make(void);
+
+/* environment.c: copies what fits of the environment, each variable with its final zero, and returns the bytes that all take. */
+size_t mimir_environment_copy(char *to, size_t room);
+
+/* Has the thread that loads the library do something, and waits for it. Returns 0 when it does not wait for Go any more. */
+int mimir_load_does(void (*what)(void *), void *argument);
+
+/* arena.c: set while the calling thread starts one of Go's. */
+#if defined(__linux__)
+extern __thread char mimir_thread_starting __attribute__((visibility("hidden"), tls_model("initial-exec")));
+#endif
 
 /* threads.c: whether n more threads can be started now. */
 int mimir_threads_possible(int n);

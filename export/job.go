@@ -383,8 +383,8 @@ func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
 
 type jobHandle = job.Job
 
-// perJob is about what a job leaves behind: its environment, most of all.
-const perJob = 16 << 10
+// perJob is about what a job leaves behind, beside text.
+const perJob = 4 << 10
 
 // perInput is the most of an input that is kept on Go's heap.
 const perInput = 64 << 10

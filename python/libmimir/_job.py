@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
 from . import _bindings as c
@@ -63,8 +63,9 @@ def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * len(texts))(*texts)
 
 
-#: What a control group keeps, if one could be made for the job; the others are kept alike in all jobs of a process.
+#: What a control group keeps, if one can be made for the job.
 _BY_GROUP = ("memory", "processes", "cpu_rate")
+#: How limits are kept that are kept alike in all jobs of this process.
 _same_always: dict[str, str] = {}
 
 # The jobs that are not closed: they end with the interpreter. By their handles: the objects would never be collected.
@@ -114,10 +115,14 @@ class Job:
             raise ForkedError("the job is one of the process that this one was forked from", step="find job")
         raise _library.failure(self._functions, status)
 
-    def set_limit(self, name: str, amount: int) -> None:
-        """Set a limit, by its name in `libmimir.run`, in the library's unit (`_limits.parse`)."""
-        self._check(self._functions.mimir_job_set_limit(self._handle, _limits.LIMITS[name], amount))
-        self._limits.append(name)
+    def set_limits(self, limits: Iterable[tuple[str, int]]) -> None:
+        """Set limits, by their names in `libmimir.run`, in the library's units (`_limits.parse`)."""
+        set_limit = self._functions.mimir_job_set_limit
+        for name, amount in limits:
+            status = set_limit(self._handle, _limits.LIMITS[name], amount)
+            if status:
+                self._check(status)
+            self._limits.append(name)
 
     def set_option(self, option: int, value: int) -> None:
         self._check(self._functions.mimir_job_set_option(self._handle, option, value))
@@ -216,18 +221,17 @@ class Job:
 
     def enforcement(self) -> dict[str, str]:
         """Tell how strongly each limit that was given is kept, by its name. Good once it has been started."""
-        answer = {}
-        for name in self._limits:
-            kept = _same_always.get(name)
-            if kept is None:
-                number = ctypes.c_int32()
-                ask = self._functions.mimir_job_enforcement
-                self._check(ask(self._handle, _limits.LIMITS[name], ctypes.byref(number)))
-                kept = _limits.ENFORCEMENTS.get(number.value, "unknown")
-                if name not in _BY_GROUP:
-                    _same_always[name] = kept
-            answer[name] = kept
-        return answer
+        return {name: _same_always.get(name) or self._ask_enforcement(name) for name in self._limits}
+
+    def _ask_enforcement(self, name: str) -> str:
+        limit, number = _limits.LIMITS[name], ctypes.c_int32()
+        self._check(self._functions.mimir_job_enforcement(self._handle, limit, ctypes.byref(number)))
+        kept = _limits.ENFORCEMENTS.get(number.value, "unknown")
+        if name in _BY_GROUP:
+            self._check(self._functions.mimir_limit_support(limit, c.MIMIR_SCOPE_JOB, ctypes.byref(number)))
+        if name not in _BY_GROUP or number.value != c.MIMIR_ENFORCEMENT_KERNEL:  # no control group can be made here
+            _same_always[name] = kept
+        return kept
 
     def reference(self) -> tuple[_library.Functions, int]:
         """Give the copy of the library and the handle in it, for who must not keep the job alive."""

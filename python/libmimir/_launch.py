@@ -157,8 +157,7 @@ class Launch:
     def job(self) -> _job.Job:
         """Make the job, with everything but its streams."""
         job = _job.Job(self._command)
-        for name, amount in self.given:
-            job.set_limit(name, amount)
+        job.set_limits(self.given)
         if self._directory is not None:
             job.set_directory(self._directory)
         if self._environment is not None:

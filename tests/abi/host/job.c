@@ -69,7 +69,7 @@ static void pause_ms(long ms) {
 }
 
 static void a_command_runs_and_its_output_and_exit_code_are_kept(void) {
-    uint64_t job = shell("echo out; echo err >&2; exit 42"), count = 7;
+    uint64_t job = shell("echo out; echo err >&2; sleep 0.05; exit 42"), count = 7;
     mimir_verdict verdict = run(job);
     CHECK(verdict.reason == MIMIR_REASON_NONE && verdict.exit_code == 42 && verdict.signal == 0);
     CHECK(verdict.wall_time_ns > 0 && verdict.wall_time_ns < 30 * SECOND);
