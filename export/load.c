@@ -64,9 +64,9 @@ struct mimir_memory mimir_load_memory(void) {
 }
 
 /* What Go's runtime takes as it starts, at the least, beside the stacks of its threads: measured, and a third more. */
-#define ADDRESS_SPACE (UINT64_C(2100) << 20)
+#define ADDRESS_SPACE (UINT64_C(1600) << 20)
 #define DATA (UINT64_C(260) << 20)
-#define THREADS 16
+#define THREADS 20
 
 static int lacks(int resource, uint64_t used, uint64_t needed) {
     struct rlimit limit;
@@ -83,11 +83,45 @@ static int can_start(void) {
            !lacks(RLIMIT_DATA, memory_before.data, DATA + stacks) && mimir_threads_possible(THREADS);
 }
 
+/* What the loading thread does while it waits for Go. */
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+static sem_t answered;
+static int waits;
+static void (*asked)(void *);
+static void *asked_for;
+
+int mimir_load_does(void (*what)(void *), void *argument) {
+    pthread_mutex_lock(&asking);
+    int served = waits;
+    if (served) {
+        asked_for = argument;
+        asked = what;
+        sem_post(&ready);
+        while (sem_wait(&answered) != 0) {
+        }
+    }
+    pthread_mutex_unlock(&asking);
+    return served;
+}
+
+static void wait_for_go(void) {
+    for (;;) {
+        while (sem_wait(&ready) != 0) {
+        }
+        if (!asked) return;
+        asked(asked_for);
+        asked = NULL;
+        sem_post(&answered);
+    }
+}
+
 void __real_x_cgo_sys_thread_create(void *(*start)(void *), void *argument);
 
 /* By this Go's constructor starts the thread in which the runtime begins. */
 void __wrap_x_cgo_sys_thread_create(void *(*start)(void *), void *argument) {
     if (can_start()) {
+        sem_init(&answered, 0, 0);
+        waits = 1;
         __real_x_cgo_sys_thread_create(mimir_signals_first(start), argument);
     } else {
         mimir_gate_no_runtime();
@@ -120,8 +154,7 @@ static int in_program(void) { return getauxval(AT_PHDR) == (uintptr_t)&__ehdr_st
 /* Runs after it, being later in the link. */
 __attribute__((constructor)) static void restore(void) {
     /* Go starts in a thread of its own; what it does to the host it has done when it reaches mimir_load_ready. */
-    while (!in_program() && sem_wait(&ready) != 0 && errno == EINTR) {
-    }
+    if (!in_program()) wait_for_go();
     for (int sig = 1; sig < _NSIG; sig++) {
         if (!known[sig]) continue;
         if (!needed_by_go(sig)) {
@@ -143,7 +176,12 @@ void mimir_load_took_since(struct mimir_memory then) {
     if (now.data > then.data) reserve.data += now.data - then.data;
 }
 
-void mimir_load_ready(void) { sem_post(&ready); }
+void mimir_load_ready(void) {
+    pthread_mutex_lock(&asking);
+    waits = 0;
+    pthread_mutex_unlock(&asking);
+    sem_post(&ready);
+}
 
 void mimir_load_files(uint64_t *soft, uint64_t *hard) {
     *soft = files.rlim_cur;

@@ -4,6 +4,7 @@ package main
 
 // #cgo CFLAGS: -I${SRCDIR}/../include -DMIMIR_BUILD -std=gnu11 -O2 -Wall -fvisibility=hidden
 // #cgo linux LDFLAGS: -pthread -Wl,--wrap=x_cgo_sys_thread_create -Wl,--wrap=x_cgo_mmap -Wl,--wrap=x_cgo_thread_start
+// #cgo linux LDFLAGS: -Wl,--wrap=malloc -Wl,--wrap=free
 import "C"
 
 func main() {}

@@ -62,15 +62,23 @@ static void run_and_remember(void) {
 }
 
 void __real_x_cgo_thread_start(struct thread_start *thread);
+
+static void start(void *thread) {
+    mimir_thread_starting = 1;
+    __real_x_cgo_thread_start(thread);
+    mimir_thread_starting = 0;
+}
+
 void __wrap_x_cgo_thread_start(struct thread_start *thread) {
     __atomic_store_n(&run, thread->run, __ATOMIC_RELEASE); /* the same for every thread */
     thread->run = run_and_remember;
-    __real_x_cgo_thread_start(thread);
+    if (!mimir_load_does(start, thread)) start(thread);
 }
 
 static void *(*first)(void *);
 static void *first_and_remember(void *argument) {
     remember();
+    mimir_thread_starting = 1; /* it allocates itself, and frees at once */
     return first(argument);
 }
 

@@ -188,7 +188,7 @@ MIMIR_API int32_t mimir_status_text(int32_t code, char *buffer, uint64_t length,
 /* mimir_library_reload gives a forked child that lives on, such as a worker of a server, the
  * whole library again: it loads a fresh copy, with a runtime of its own, and stores what dlopen
  * returned for it, to be cast to void * and used with dlsym (MIMIR_EFORKED is the old copy's
- * answer for ever). It takes some milliseconds, and 2 GB of address space that are never
+ * answer for ever). It takes some milliseconds, and 1.7 GB of address space that are never
  * touched. Do not call it between fork and exec. Linux only.
  *
  * Returns: MIMIR_OK; MIMIR_EFORKED, within a second, when a copy cannot be loaded safely: a

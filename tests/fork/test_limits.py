@@ -88,6 +88,16 @@ def test_loading_under_a_limit_works_or_says_that_it_cannot(limit: str) -> None:
     support.host("survive", "loaded-under", 3000, 0, prefix=prefix)
 
 
+@pytest.mark.parametrize("option", ["-v", "-d"])
+def test_between_a_limit_that_is_enough_and_one_that_is_too_little_there_is_none_at_which_loading_ends_the_host(
+    option: str,
+) -> None:
+    kilobytes = range(1_300_000, 2_600_000, 50_000) if option == "-v" else range(150_000, 600_000, 15_000)
+    for limit in kilobytes:
+        prefix = ["bash", "-c", f'ulimit {option} {limit}; exec "$@"', "bash"]
+        support.host("survive", "loaded-under", 5, 0, prefix=prefix)
+
+
 @pytest.mark.parametrize("processes", [1, 3, 8, 12, 20, 40])
 def test_loading_where_the_user_may_have_few_processes_works_or_says_that_it_cannot(processes: int) -> None:
     prefix = ["bash", "-c", f'ulimit -u {processes}; exec "$@"', "bash"]
