@@ -7,7 +7,7 @@ import (
 )
 
 // collectAfter is how many bytes become garbage between two collections, each of which takes a millisecond.
-const collectAfter = 2 << 20
+const collectAfter = 1 << 20
 
 var (
 	copied     atomic.Int64

@@ -35,12 +35,12 @@ const (
 	processors = 6
 	// spareThreads are for the scheduler's own work beside the goroutines that run.
 	spareThreads = 2
-	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 5 MB,
+	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 2.5 MB,
 	// is how much garbage comes together, beside what spend counts, before it is collected. The collector's scavenger stays
 	// asleep as long as what is free is less than a tenth of what is in use. Awake it would use a timer, and so open two
 	// descriptors in the host's process.
 	ballastBytes   = 128 << 20
-	garbagePercent = 4
+	garbagePercent = 2
 	// spareBytes is mapped beyond that, and more than garbage and handles come to.
 	spareBytes = 32 << 20
 )
