@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     #: Seconds as a number, or a string such as ``"1.5"``, ``"500ms"``, ``"10s"``, ``"2m"``, ``"1h"``.
     Duration = Union[float, str]
 
-_SIZE = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*(?:([KMGT])I?)?B?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*(?:([KMGT])I?)?B?\s*", re.IGNORECASE | re.ASCII)
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h)?\s*")
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h)?\s*", re.ASCII)
 _DURATION_UNITS = {"ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9}
+
+_COUNT = re.compile(r"\s*([0-9]+)\s*", re.ASCII)
 
 _SIZE_ACCEPTED = 'bytes as an int, or a string such as "256M", "1.5GiB", "512Mi" or "10k"'
 _DURATION_ACCEPTED = 'seconds as a number, or a string such as "1.5", "500ms", "10s", "2m" or "1h"'
@@ -31,6 +33,8 @@ _RATE_ACCEPTED = 'a number of CPUs, such as 0.5 or "1.5"'
 
 #: The largest value that is a limit: the next is `MIMIR_UNLIMITED`.
 LARGEST = MIMIR_UNLIMITED - 1
+#: More than the digits of the largest value, and of a fraction that makes a difference.
+_MOST_DIGITS = 40
 
 
 def size(value: object, name: str) -> int:
@@ -58,8 +62,15 @@ def _written_size(text: str) -> int | None:
     if fraction.strip("0") and not letter:
         return None
     # In whole numbers: a float would make "8.1T" a few bytes more or less.
-    number: int = int(whole + fraction) * _SIZE_UNITS[letter] // 10 ** len(fraction)
-    return number
+    fraction = fraction[:_MOST_DIGITS]
+    scale: int = 10 ** len(fraction)
+    return (_whole(whole) * scale + int(fraction or "0")) * _SIZE_UNITS[letter] // scale
+
+
+def _whole(digits: str) -> int:
+    """Read digits; so many that the number is too large in any case are a number that is."""
+    significant = digits.lstrip("0")
+    return LARGEST + 1 if len(significant) > _MOST_DIGITS else int(significant or "0")
 
 
 def count(value: object, name: str) -> int:
@@ -68,9 +79,10 @@ def count(value: object, name: str) -> int:
     Raises: `InvalidArgumentError` that names the argument and says what is accepted.
     """
     if isinstance(value, str):
-        if not re.fullmatch(r"\s*[0-9]+\s*", value):
+        match = _COUNT.fullmatch(value)
+        if match is None:
             raise _refused(name, value, _COUNT_ACCEPTED)
-        return _within(int(value), name, value)
+        return _within(_whole(match[1]), name, value)
     return _within(_index(value, name, _COUNT_ACCEPTED), name, value)
 
 
@@ -83,7 +95,7 @@ def duration(value: object, name: str) -> int:
         match = _DURATION.fullmatch(value)
         if match is None:
             raise _refused(name, value, _DURATION_ACCEPTED)
-        return _within(round(float(match[1]) * _DURATION_UNITS[match[2] or "s"]), name, value)
+        return _rounded(float(match[1]) * _DURATION_UNITS[match[2] or "s"], name, value)
     if isinstance(value, (bool, bytes, bytearray)):  # which float() would take
         raise _refused(name, value, _DURATION_ACCEPTED)
     if isinstance(value, int):
@@ -94,7 +106,7 @@ def duration(value: object, name: str) -> int:
         raise _refused(name, value, _DURATION_ACCEPTED) from None
     if not math.isfinite(seconds):
         raise _refused(name, value, _DURATION_ACCEPTED)
-    return _within(round(seconds * 1e9), name, value)
+    return _rounded(seconds * 1e9, name, value)
 
 
 def rate(value: object, name: str) -> int:
@@ -110,7 +122,7 @@ def rate(value: object, name: str) -> int:
         raise _refused(name, value, _RATE_ACCEPTED) from None
     if not math.isfinite(cpus):
         raise _refused(name, value, _RATE_ACCEPTED)
-    return _within(round(cpus * 1000), name, value)
+    return _rounded(cpus * 1000, name, value)
 
 
 def _index(value: object, name: str, accepted: str) -> int:
@@ -122,16 +134,29 @@ def _index(value: object, name: str, accepted: str) -> int:
         raise _refused(name, value, accepted) from None
 
 
+def _rounded(number: float, name: str, value: object) -> int:
+    return _within(round(number) if math.isfinite(number) else LARGEST + 1, name, value)
+
+
 def _within(number: int, name: str, value: object) -> int:
     if number < 0:
-        raise InvalidArgumentError(f"{name}: {value!r} is negative", step="check argument")
+        raise InvalidArgumentError(f"{name}: {_shown(value)} is negative", step="check argument")
     if number > LARGEST:
-        raise InvalidArgumentError(f"{name}: {value!r} is too large", step="check argument")
+        raise InvalidArgumentError(f"{name}: {_shown(value)} is too large", step="check argument")
     return number
 
 
 def _refused(name: str, value: object, accepted: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"{name}: {value!r} is not understood; give {accepted}", step="check argument")
+    return InvalidArgumentError(f"{name}: {_shown(value)} is not understood; give {accepted}", step="check argument")
+
+
+def _shown(value: object) -> str:
+    """Write a value for an error, of which it is not to be all."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out very large numbers
+        return "a number of that size"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def format_size(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,9 @@ def test_a_size_is_understood(written: object, expected: int) -> None:
         "99999999T",
     ],
 )
-def test_a_size_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
+def test_a_size_that_is_not_understood_is_refused_by_the_name_of_its_argument(
+    written: object,
+) -> None:
     with pytest.raises(InvalidArgumentError, match="^memory: ") as caught:
         _units.size(written, "memory")
     assert isinstance(caught.value, ValueError)
@@ -130,7 +134,9 @@ def test_a_duration_is_understood(written: object, seconds: float) -> None:
         10**30,
     ],
 )
-def test_a_duration_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
+def test_a_duration_that_is_not_understood_is_refused_by_the_name_of_its_argument(
+    written: object,
+) -> None:
     with pytest.raises(InvalidArgumentError, match="^wall: "):
         _units.duration(written, "wall")
 
@@ -141,7 +147,9 @@ def test_a_count_is_understood(written: object, expected: int) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "-1", "1.0", "1K", 1.0, True, None, -1, 1 << 64])
-def test_a_count_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
+def test_a_count_that_is_not_understood_is_refused_by_the_name_of_its_argument(
+    written: object,
+) -> None:
     with pytest.raises(InvalidArgumentError, match="^processes: "):
         _units.count(written, "processes")
 
@@ -150,6 +158,23 @@ def test_a_count_that_is_not_understood_is_refused_by_the_name_of_its_argument(w
 def test_bytes_are_taken_as_they_are(number: int) -> None:
     assert _units.size(number, "n") == number
     assert _units.size(str(number), "n") == number
+
+
+@pytest.mark.parametrize("read", [_units.size, _units.count, _units.duration, _units.rate])
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "0\x1fx", "7\u2003K"], ids=lambda value: value[-3:])
+def test_a_number_that_python_cannot_write_or_read_is_refused_in_a_few_words(
+    read: Callable[[object, str], int], value: str
+) -> None:
+    for number in (value, 10**5000, -(10**5000)):
+        with pytest.raises(InvalidArgumentError, match="^n: ") as caught:
+            read(number, "n")
+        assert len(str(caught.value)) < 250
+
+
+def test_digits_that_make_no_difference_make_none() -> None:
+    assert _units.size("0" * 5000 + "7", "n") == _units.count("0" * 5000 + "7", "n") == 7
+    assert _units.size("1." + "0" * 5000 + "K", "n") == 1024
+    assert _units.size("1." + "9" * 5000 + "K", "n") == 2047
 
 
 @given(st.text())
