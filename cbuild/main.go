@@ -100,11 +100,12 @@ func check(root, library string) error {
 	if err != nil {
 		return err
 	}
+	faults = append(faults, wrong...)
 	stray, err := strayEntries(root)
 	if err != nil {
 		return err
 	}
-	faults = append(append(faults, wrong...), stray...)
+	faults = append(faults, stray...)
 	if library != "" {
 		model, err := Parse(root)
 		if err != nil {

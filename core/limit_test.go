@@ -9,6 +9,7 @@ import (
 func TestEveryLimitHasANameAndAnAnswerForEveryScope(t *testing.T) {
 	for _, limit := range Limits {
 		assert.True(t, limit.Known())
+		assert.NotEmpty(t, limitNames[limit])
 		for scope := ScopeSelf; scope <= ScopeJob; scope++ {
 			_, err := Supports(Native(), limit, scope)
 			assert.NoError(t, err)

@@ -44,6 +44,8 @@ int32_t mimir_error_copy(mimir_error *error);
 
 /* load.c: called by Go's own initialization, once the host's limits are as they were and the runtime is warm. */
 void mimir_load_ready(void);
+/* Has the thread that loads the library do something, and waits for it. Returns 0 when it does not wait for Go any more. */
+int mimir_load_does(void (*what)(void *), void *argument);
 /* The soft and hard RLIMIT_NOFILE that the host had before Go's runtime changed them. */
 void mimir_load_files(uint64_t *soft, uint64_t *hard);
 /* What RLIMIT_AS and RLIMIT_DATA count of this process now, in bytes; 0 where that cannot be read. */
@@ -61,9 +63,6 @@ void mimir_pool_make(void);
 
 /* environment.c: copies what fits of the environment, each variable with its final zero, and returns the bytes that all take. */
 size_t mimir_environment_copy(char *to, size_t room);
-
-/* Has the thread that loads the library do something, and waits for it. Returns 0 when it does not wait for Go any more. */
-int mimir_load_does(void (*what)(void *), void *argument);
 
 /* arena.c: set while the calling thread starts one of Go's. */
 #if defined(__linux__)

@@ -4,7 +4,6 @@
 
 #if defined(__linux__)
 
-#include <errno.h>
 #include <link.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -63,7 +62,8 @@ struct mimir_memory mimir_load_memory(void) {
     return m;
 }
 
-/* What Go's runtime takes as it starts, at the least, beside the stacks of its threads: measured, and a third more. */
+/* What Go's runtime takes as it starts beside the stacks of its threads: measured, and somewhat more, since the C library sets address
+ * space aside for one thread more or less. */
 #define ADDRESS_SPACE (UINT64_C(1600) << 20)
 #define DATA (UINT64_C(260) << 20)
 #define THREADS 20
@@ -83,6 +83,11 @@ static int can_start(void) {
            !lacks(RLIMIT_DATA, memory_before.data, DATA + stacks) && mimir_threads_possible(THREADS);
 }
 
+static void await(sem_t *semaphore) {
+    while (sem_wait(semaphore) != 0) {
+    }
+}
+
 /* What the loading thread does while it waits for Go. */
 static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static sem_t answered;
@@ -97,18 +102,14 @@ int mimir_load_does(void (*what)(void *), void *argument) {
         asked_for = argument;
         asked = what;
         sem_post(&ready);
-        while (sem_wait(&answered) != 0) {
-        }
+        await(&answered);
     }
     pthread_mutex_unlock(&asking);
     return served;
 }
 
 static void wait_for_go(void) {
-    for (;;) {
-        while (sem_wait(&ready) != 0) {
-        }
-        if (!asked) return;
+    for (await(&ready); asked; await(&ready)) {
         asked(asked_for);
         asked = NULL;
         sem_post(&answered);
@@ -120,7 +121,6 @@ void __real_x_cgo_sys_thread_create(void *(*start)(void *), void *argument);
 /* By this Go's constructor starts the thread in which the runtime begins. */
 void __wrap_x_cgo_sys_thread_create(void *(*start)(void *), void *argument) {
     if (can_start()) {
-        sem_init(&answered, 0, 0);
         waits = 1;
         __real_x_cgo_sys_thread_create(mimir_signals_first(start), argument);
     } else {
@@ -140,6 +140,7 @@ __attribute__((constructor(101))) static void save(void) {
     for (int sig = 1; sig < _NSIG; sig++)
         if (needed_by_go(sig) && known[sig] && before[sig].sa_handler == SIG_IGN) signal(sig, SIG_DFL);
     sem_init(&ready, 0, 0);
+    sem_init(&answered, 0, 0);
     mimir_gate_install();
     /* Go's threads inherit the mask of this one: the host's signals are for the host's threads. */
     sigfillset(&all);

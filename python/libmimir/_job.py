@@ -227,9 +227,10 @@ class Job:
         limit, number = _limits.LIMITS[name], ctypes.c_int32()
         self._check(self._functions.mimir_job_enforcement(self._handle, limit, ctypes.byref(number)))
         kept = _limits.ENFORCEMENTS.get(number.value, "unknown")
+        by_group = ctypes.c_int32()
         if name in _BY_GROUP:
-            self._check(self._functions.mimir_limit_support(limit, c.MIMIR_SCOPE_JOB, ctypes.byref(number)))
-        if name not in _BY_GROUP or number.value != c.MIMIR_ENFORCEMENT_KERNEL:  # no control group can be made here
+            self._check(self._functions.mimir_limit_support(limit, c.MIMIR_SCOPE_JOB, ctypes.byref(by_group)))
+        if by_group.value != c.MIMIR_ENFORCEMENT_KERNEL:  # no control group can be made here for it
             _same_always[name] = kept
         return kept
 

@@ -72,9 +72,7 @@ def test_a_size_is_understood(written: object, expected: int) -> None:
         "99999999T",
     ],
 )
-def test_a_size_that_is_not_understood_is_refused_by_the_name_of_its_argument(
-    written: object,
-) -> None:
+def test_a_size_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
     with pytest.raises(InvalidArgumentError, match="^memory: ") as caught:
         _units.size(written, "memory")
     assert isinstance(caught.value, ValueError)
@@ -134,9 +132,7 @@ def test_a_duration_is_understood(written: object, seconds: float) -> None:
         10**30,
     ],
 )
-def test_a_duration_that_is_not_understood_is_refused_by_the_name_of_its_argument(
-    written: object,
-) -> None:
+def test_a_duration_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
     with pytest.raises(InvalidArgumentError, match="^wall: "):
         _units.duration(written, "wall")
 
@@ -147,9 +143,7 @@ def test_a_count_is_understood(written: object, expected: int) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "-1", "1.0", "1K", 1.0, True, None, -1, 1 << 64])
-def test_a_count_that_is_not_understood_is_refused_by_the_name_of_its_argument(
-    written: object,
-) -> None:
+def test_a_count_that_is_not_understood_is_refused_by_the_name_of_its_argument(written: object) -> None:
     with pytest.raises(InvalidArgumentError, match="^processes: "):
         _units.count(written, "processes")
 

@@ -35,9 +35,9 @@ func pread(fd uintptr, b []byte) (n int, ok bool) {
 
 // own reports whether fd is still the file that was opened.
 func (k *keptFile) own(fd uintptr) bool {
+	device, ino, ok := identity(fd)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	device, ino, ok := identity(fd)
 	return ok && device == k.device && ino == k.ino
 }
 
