@@ -11,11 +11,19 @@ import (
 
 // guardian ends the jobs of a host that has died, even by SIGKILL. It is a shell of its own, waiting at a pipe that only the
 // host holds open, and knows the processes of the host's jobs, and their control groups, by their mark. A host that
-// closes all its descriptors has not died yet: its process id tells.
+// closes all its descriptors has not died yet: /proc tells, by the process id and the time of the start. One that nobody has waited
+// for yet has died; its parent may be waiting for the end of an output that the jobs hold open. But one whose first thread
+// alone has ended looks alike, and has other threads.
 const guardian = `trap '' HUP INT QUIT TERM TSTP PIPE
+died() {
+  read -r stat 2>/dev/null < /proc/%d/stat || return 0
+  set -- ${stat##*) }
+  [ "${20}" = %d ] || return 0
+  case $1 in Z|X) set -- /proc/%d/task/*; [ $# -le 1 ];; *) return 1;; esac
+}
 (
 read -r _
-while kill -0 %d 2>/dev/null; do sleep 1; done
+until died; do sleep 1; done
 left=yes
 while [ "$left" ]; do
   left=
@@ -37,7 +45,12 @@ done
 func (a *unixAdapter) guard() {
 	a.guardOnce.Do(func() {
 		prefix, ok := tree.HostPrefix()
-		if !ok || unix.Getpid() == 1 {
+		host := unix.Getpid()
+		if !ok || host == 1 {
+			return
+		}
+		stat, err := a.proc.Stat(host)
+		if err != nil {
 			return
 		}
 		var ends [2]int
@@ -52,7 +65,7 @@ func (a *unixAdapter) guard() {
 		}
 		process, err := spawn.Start(&spawn.Spec{
 			Path: "/bin/sh",
-			Args: append([]string{"sh", "-c", fmt.Sprintf(guardian, unix.Getpid(), prefix, prefix), "libmimir-guardian"},
+			Args: append([]string{"sh", "-c", fmt.Sprintf(guardian, host, stat.StartTicks, host, prefix, prefix), "libmimir-guardian"},
 				a.groupParents().Dirs()...),
 			Env: []string{"PATH=/bin:/usr/bin"}, Dir: "/", Files: [3]int{ends[0], null, null},
 			Umask: spawn.Absent, Ruleset: spawn.Absent, Cgroup: spawn.Absent, NewSession: true,

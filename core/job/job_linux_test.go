@@ -791,13 +791,21 @@ func TestJobsDieWithTheirHost(t *testing.T) {
 		}
 		return
 	}
-	host := exec.Command(os.Args[0], "-test.run=^TestJobsDieWithTheirHost$")
-	host.Env = append(os.Environ(), "MIMIR_TEST_ROLE=host", "LENGTH="+length)
-	require.NoError(t, host.Start())
-	require.Eventually(t, func() bool { return len(survivors(t, length)) == 2 }, 20*time.Second, 10*time.Millisecond)
-	require.NoError(t, host.Process.Kill())
-	_ = host.Wait()
-	require.Eventually(t, func() bool { return len(survivors(t, length)) == 0 }, 20*time.Second, 20*time.Millisecond)
+	for name, reaped := range map[string]bool{"whose parent knows": true, "whose parent has not waited for it": false} {
+		t.Run(name, func(t *testing.T) {
+			host := exec.Command(os.Args[0], "-test.run=^TestJobsDieWithTheirHost$")
+			host.Env = append(os.Environ(), "MIMIR_TEST_ROLE=host", "LENGTH="+length)
+			require.NoError(t, host.Start())
+			require.Eventually(t, func() bool { return len(survivors(t, length)) == 2 }, 20*time.Second, 10*time.Millisecond)
+			require.NoError(t, host.Process.Kill())
+			if reaped {
+				_ = host.Wait()
+			} else {
+				defer host.Wait()
+			}
+			require.Eventually(t, func() bool { return len(survivors(t, length)) == 0 }, 20*time.Second, 20*time.Millisecond)
+		})
+	}
 }
 
 func TestTheTreeOfARunningProcessIsListedAndKilled(t *testing.T) {
