@@ -21,3 +21,7 @@ func (l *Latch) Wait(timeout time.Duration, interruptible bool) Status {
 		return StatusETIMEDOUT
 	}
 }
+
+// SpareProcessors lets n goroutines at a time keep their processor, one of GOMAXPROCS, while they wait for a short time for a job:
+// for hosts whose threads call Go from C, and do so mostly for commands that end soon.
+func SpareProcessors(n int) { latch.Spare(n) }

@@ -33,6 +33,8 @@ const (
 	// each other, since one that starts a command keeps its processor until the command is executed, and each such wait
 	// wakes two other threads; more could want more threads, and calls are short.
 	processors = 6
+	// keptProcessors are for calls that come while all others wait for their commands.
+	keptProcessors = 2
 	// spareThreads are for the scheduler's own work beside the goroutines that run.
 	spareThreads = 2
 	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 2.5 MB,
@@ -51,6 +53,7 @@ var ballast []byte
 // either, also by limiting itself, and the runtime's answer to a refusal is to end the process.
 func warmUp() {
 	runtime.GOMAXPROCS(processors)
+	core.SpareProcessors(processors - keptProcessors)
 	reserveThreads(processors + spareThreads + fewestWatchers)
 	watchers.spared = fewestWatchers
 	debug.SetGCPercent(-1)

@@ -2,6 +2,8 @@
 // descriptors in the host's process for good, and it can end when a signal arrives at the thread.
 package latch
 
+import "sync/atomic"
+
 // Outcome is how a wait ended.
 type Outcome int
 
@@ -13,3 +15,9 @@ const (
 	// Interrupted means that a signal arrived at the waiting thread.
 	Interrupted
 )
+
+// spare is how many processors of the Go scheduler may still be kept by threads that wait for a short time.
+var spare atomic.Int32
+
+// Spare lets n threads at a time keep the processor that they run on through a wait of a few milliseconds. Without it none does.
+func Spare(n int) { spare.Store(int32(n)) }

@@ -10,9 +10,13 @@ import (
 )
 
 // Latch is closed at first, and is opened once. Its zero value is closed.
-type Latch struct{ open atomic.Uint32 }
+type Latch struct{ state atomic.Uint32 }
 
 const (
+	closed = iota
+	opened
+	awaited // closed, and somebody waits: most latches are opened before anybody has, and then nobody is to be woken
+
 	futexWaitPrivate = 128
 	futexWakePrivate = 129
 	everyone         = 1<<31 - 1
@@ -20,12 +24,13 @@ const (
 
 // Open lets everybody through.
 func (l *Latch) Open() {
-	l.open.Store(1)
-	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.open)), futexWakePrivate, everyone, 0, 0, 0)
+	if l.state.Swap(opened) == awaited {
+		syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.state)), futexWakePrivate, everyone, 0, 0, 0)
+	}
 }
 
 // IsOpen reports whether it has been opened.
-func (l *Latch) IsOpen() bool { return l.open.Load() == 1 }
+func (l *Latch) IsOpen() bool { return l.state.Load() == opened }
 
 // Wait waits until it is open, for timeout at most. Where signals are not to end the wait, they do not.
 func (l *Latch) Wait(timeout time.Duration, interruptible bool) Outcome {
@@ -35,8 +40,9 @@ func (l *Latch) Wait(timeout time.Duration, interruptible bool) Outcome {
 		if left <= 0 {
 			return TimedOut
 		}
+		l.state.CompareAndSwap(closed, awaited)
 		ts := unix.NsecToTimespec(int64(left))
-		_, _, errno := syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.open)), futexWaitPrivate, 0,
+		_, _, errno := syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.state)), futexWaitPrivate, awaited,
 			uintptr(unsafe.Pointer(&ts)), 0, 0)
 		if errno == unix.EINTR && interruptible && !l.IsOpen() {
 			return Interrupted

@@ -14,14 +14,24 @@ const worthLetting = 5 * time.Millisecond
 // Poll waits in the calling thread until one of the descriptors is ready, for timeout at most. It answers how many are.
 //
 // In an ordinary system call the scheduler would go on watching for ten milliseconds, by a thread that wakes every 20 us,
-// before it takes the processor from the waiting thread: several times the work of what such a wait is followed by.
+// before it takes the processor from the waiting thread: several times the work of what such a wait is followed by. A long wait
+// gives the processor away at once, which takes another thread; a short one keeps it, as long as there are others.
 func Poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	timeout = max(timeout, 0)
 	ts := unix.NsecToTimespec(int64(timeout))
-	if timeout < worthLetting {
-		return unix.Ppoll(fds, &ts, nil)
+	list, count := unsafe.Pointer(unsafe.SliceData(fds)), len(fds)
+	var ready uintptr
+	var errno syscall.Errno
+	if timeout >= worthLetting {
+		ready, errno = pollBlocked(list, count, &ts)
+	} else {
+		if spare.Add(-1) < 0 {
+			spare.Add(1)
+			return unix.Ppoll(fds, &ts, nil)
+		}
+		ready, _, errno = syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(list), uintptr(count), uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+		spare.Add(1)
 	}
-	ready, errno := pollBlocked(unsafe.Pointer(unsafe.SliceData(fds)), len(fds), &ts)
 	if errno != 0 {
 		return -1, errno
 	}

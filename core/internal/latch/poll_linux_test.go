@@ -51,6 +51,37 @@ func TestAPollEndsWithWhatItWaitsFor(t *testing.T) {
 	}
 }
 
+func TestShortPollsThatKeepTheirProcessorEndLikeOthers(t *testing.T) {
+	Spare(2)
+	defer Spare(0)
+	reader, writer := pipe(t)
+	poll := func(timeout time.Duration) int {
+		for {
+			ready, err := Poll([]unix.PollFd{{Fd: int32(reader), Events: unix.POLLIN}}, timeout)
+			if err != unix.EINTR { // by which Go asks a thread that keeps its processor to give way
+				assert.NoError(t, err)
+				return ready
+			}
+		}
+	}
+	var polls sync.WaitGroup
+	for range 6 { // more than may keep one
+		polls.Go(func() {
+			begun := time.Now()
+			assert.Zero(t, poll(2*time.Millisecond))
+			assert.GreaterOrEqual(t, time.Since(begun), 2*time.Millisecond)
+		})
+	}
+	polls.Wait()
+	assert.EqualValues(t, 2, spare.Load(), "each gives back what it has taken")
+	_, err := unix.Write(writer, []byte{1})
+	require.NoError(t, err)
+	assert.Equal(t, 1, poll(4*time.Millisecond))
+	_, err = Poll(make([]unix.PollFd, 1<<21), time.Millisecond)
+	assert.Equal(t, unix.EINVAL, err)
+	assert.EqualValues(t, 2, spare.Load())
+}
+
 func TestAPollThatCannotBeSaysSo(t *testing.T) {
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
