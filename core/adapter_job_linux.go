@@ -143,8 +143,8 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 		limits = append(limits, spawn.Rlimit{Resource: tree.Rlimit, Soft: mark.Soft, Hard: mark.Hard})
 	}
 	spec := spawn.Spec{
-		Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Files: files.numbers, Rlimits: limits, Keep: c.Keep,
-		Umask: spawn.Absent, NewSession: c.NewSession, NoNewPrivileges: c.NoNewPrivileges, NewNetwork: c.NoNetwork,
+		Path: path, Args: c.Args, Env: c.Env, EnvKept: c.EnvKept, Dir: c.Dir, Files: files.numbers, Rlimits: limits,
+		Keep: c.Keep, Umask: spawn.Absent, NewSession: c.NewSession, NoNewPrivileges: c.NoNewPrivileges, NewNetwork: c.NoNetwork,
 		Ruleset: ruleset, Cgroup: spawn.Absent,
 	}
 	if c.Umask != nil {
@@ -165,7 +165,8 @@ func (a *unixAdapter) Start(c *Command) (Child, error) {
 	child.tree = tree.New(a.proc, a.load.LastPID, child.process.PID, child.mark)
 	var ru unix.Rusage
 	child.floor = Unlimited
-	if unix.Getrusage(unix.RUSAGE_SELF, &ru) == nil {
+	// The peak is the whole process's for each of its threads too, without adding up the times of all of them.
+	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) == nil {
 		child.floor = maxrssBytes(platform, ru.Maxrss)
 	}
 	return child, nil
@@ -224,6 +225,10 @@ func (l *linuxChild) Next(timeout time.Duration) (Event, error) {
 		l.relayAll()
 		for _, fd := range fds[:n] {
 			if fd.Revents == 0 {
+				continue
+			}
+			if fd.Revents&unix.POLLNVAL != 0 && int(fd.Fd) == l.process.PIDFD {
+				l.process.PIDFD = -1 // the host has closed it, with all that it did not know
 				continue
 			}
 			if event, ok := l.serve(int(fd.Fd)); ok {

@@ -8,6 +8,8 @@ type Command struct {
 	Args []string
 	// Env is the whole environment, strings "NAME=value".
 	Env []string
+	// EnvKept means that nobody changes Env, and that the next command may well have the same: what is made of it can be kept.
+	EnvKept bool
 	// Dir is the directory to start in; empty is the caller's.
 	Dir string
 	// Streams says where standard input, output and error lead.

@@ -20,10 +20,11 @@ var environment = struct {
 	variables []string
 }{space: make([]byte, 4<<10), variables: []string{}}
 
-// hostEnvironment is the environment as it is now, strings "NAME=value", which are not to be changed.
-func hostEnvironment() []string {
+// hostEnvironment is the environment as it is now, strings "NAME=value", and whether it is the same slice as long as it is the
+// same environment, and not to be changed.
+func hostEnvironment() (variables []string, kept bool) {
 	if runtime.GOOS == "windows" {
-		return os.Environ()
+		return os.Environ(), false
 	}
 	e := &environment
 	e.mu.Lock()
@@ -35,15 +36,14 @@ func hostEnvironment() []string {
 		needed = readEnvironment(e.space)
 	}
 	if text := e.space[:needed]; string(text) != e.text {
-		spend(3 * needed)
+		spend(6 * needed) // with what a command is started with, which is made of it
 		e.text = string(text)
 		e.variables = []string{}
 		if e.text != "" {
 			e.variables = strings.Split(e.text[:needed-1], "\x00")
 		}
 	}
-	spend(2 * needed) // what a command is started with is made of it anew
-	return e.variables
+	return e.variables, true
 }
 
 func readEnvironment(space []byte) (needed int) {

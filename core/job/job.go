@@ -89,15 +89,27 @@ func (j *Job) prepare(change func() error) error {
 
 // SetLimit gives the job a limit; core.Unlimited takes it away.
 func (j *Job) SetLimit(limit core.Limit, value uint64) error {
+	return j.SetLimits([]core.Limit{limit}, []uint64{value})
+}
+
+// SetLimits gives the job some limits, each with the value at its place, or none of them when one of them is refused.
+func (j *Job) SetLimits(limits []core.Limit, values []uint64) error {
+	if len(limits) != len(values) {
+		return core.Errorf(core.StatusEINVAL, "check limits", "%d limits have %d values", len(limits), len(values))
+	}
 	return j.prepare(func() error {
-		kept, err := core.Supports(j.adapter, limit, core.ScopeJob)
-		if err != nil {
-			return err
+		changed := j.command.Limits
+		for i, limit := range limits {
+			kept, err := core.Supports(j.adapter, limit, core.ScopeJob)
+			if err != nil {
+				return err
+			}
+			if kept == core.EnforcementNone && values[i] != core.Unlimited {
+				return core.Errorf(core.StatusENOTSUP, "find limit", "%s of a job cannot be limited on this platform", limit)
+			}
+			changed.Set(limit, values[i])
 		}
-		if kept == core.EnforcementNone && value != core.Unlimited {
-			return core.Errorf(core.StatusENOTSUP, "find limit", "%s of a job cannot be limited on this platform", limit)
-		}
-		j.command.Limits.Set(limit, value)
+		j.command.Limits = changed
 		return nil
 	})
 }
@@ -113,8 +125,9 @@ func (j *Job) SetDirectory(path string) error {
 	})
 }
 
-// HostEnvironment is the environment of jobs that are given none: strings "NAME=value".
-var HostEnvironment = os.Environ
+// HostEnvironment is the environment of jobs that are given none: strings "NAME=value". It is kept when nobody changes the
+// slice, and the next command gets the same one as long as the environment is the same.
+var HostEnvironment = func() (variables []string, kept bool) { return os.Environ(), false }
 
 // SetEnvironment sets the whole environment: strings "NAME=value". Without it a job has HostEnvironment, as it is at the start.
 func (j *Job) SetEnvironment(variables []string) error {
@@ -282,7 +295,7 @@ func (j *Job) start() error {
 	return j.prepare(func() error {
 		command := j.command
 		if command.Env == nil {
-			command.Env = HostEnvironment()
+			command.Env, command.EnvKept = HostEnvironment()
 		}
 		j.output = captures(&command)
 		if err := ReserveWatcher(); err != nil {

@@ -43,6 +43,8 @@ type Spec struct {
 	Path string
 	Args []string
 	Env  []string
+	// EnvKept means that nobody changes Env: what is made of it is kept for a next start with the same slice.
+	EnvKept bool
 	// Dir is the directory to start in; empty is the caller's.
 	Dir string
 	// Files become descriptors 0, 1 and 2.

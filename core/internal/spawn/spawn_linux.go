@@ -105,7 +105,7 @@ func Start(s *Spec) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	envp, err := syscall.SlicePtrFromStrings(s.Env)
+	envp, err := environment(s)
 	if err != nil {
 		return Process{}, err
 	}
@@ -139,6 +139,31 @@ func Start(s *Spec) (Process, error) {
 		return Process{}, &Error{Step: p.failedStep, Index: p.failedIndex, Errno: p.failedErrno}
 	}
 	return process, nil
+}
+
+// variables is an environment, and the same as execve wants it.
+type variables struct {
+	env      []string
+	pointers []*byte
+}
+
+// keptVariables is the environment that was last said to be kept.
+var keptVariables atomic.Pointer[variables]
+
+// environment is the environment as execve wants it. Made anew it would be most of the garbage of a start.
+func environment(s *Spec) ([]*byte, error) {
+	if !s.EnvKept {
+		return syscall.SlicePtrFromStrings(s.Env)
+	}
+	k := keptVariables.Load()
+	if k != nil && unsafe.SliceData(k.env) == unsafe.SliceData(s.Env) && len(k.env) == len(s.Env) {
+		return k.pointers, nil
+	}
+	pointers, err := syscall.SlicePtrFromStrings(s.Env)
+	if err == nil {
+		keptVariables.Store(&variables{s.Env, pointers})
+	}
+	return pointers, err
 }
 
 func clone(p *plan) (Process, syscall.Errno) {

@@ -74,9 +74,8 @@ const (
 // New starts a tree at its leader, which must be a process that the caller has started and not yet waited for. lastPID is
 // procfs.FS.LastPID, or what does the same.
 func New(fs procfs.FS, lastPID func() (int, error), leader int, mark Mark) *Tree {
-	t := &Tree{fs: fs, lastPID: lastPID, mark: mark, leader: leader, looked: leader, members: make([]member, 0, 8), limits: limitsOf(fs),
-		clock: cpuTime}
-	t.members = append(t.members, newMember(leader, anyStart))
+	t := &Tree{fs: fs, lastPID: lastPID, mark: mark, leader: leader, looked: leader, limits: limitsOf(fs),
+		clock: cpuTime, members: []member{newMember(leader, anyStart)}}
 	t.members[0].alive = true
 	return t
 }
