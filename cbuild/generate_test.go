@@ -21,6 +21,7 @@ func TestTheHeaderShowsEverythingUnderItsCName(t *testing.T) {
 		" * After fork: works. */\nMIMIR_API int32_t mimir_thing_get(int64_t pid, mimir_thing *thing);",
 		" * After fork: MIMIR_EFORKED. */\nMIMIR_API int32_t mimir_thing_name(const char *path, const char *const *list, const void *data,\n",
 		"char *buffer, uint64_t length);",
+		"MIMIR_API int32_t mimir_thing_sum(const uint64_t *numbers, uint64_t count, uint64_t *sum);",
 	)
 	if strings.Contains(text, "//mimir:") {
 		t.Error("a directive is published")
@@ -47,7 +48,8 @@ func TestEveryEntryPointAsksTheGateFirst(t *testing.T) {
 #endif
     mimir_enter();
     return mimirgo_thing_name((char *)path, (char **)list, (void *)data, buffer, length);
-`)
+`,
+		"    return mimirgo_thing_sum((uint64_t *)numbers, count, sum);\n")
 	wantAll(t, texts["export/forked_gen.h"], "int32_t mimir_forked_thing_get(int64_t pid, mimir_thing *thing);\n")
 	if strings.Contains(texts["export/forked_gen.h"], "thing_name") {
 		t.Error("a function that is refused after a fork has a twin")

@@ -471,10 +471,23 @@ func (p *interfaceParser) functions(file sourceFile) {
 					p.fault(field.Pos(), "%s: the parameter %s has a type that cannot be part of the C interface", goName, name.Name)
 				}
 				param.Type = typ
+				if param.Name == "count" && !strings.HasSuffix(typ.c, "*") {
+					takeLists(f.Params)
+				}
 				f.Params = append(f.Params, param)
 			}
 		}
 		p.model.Functions = append(p.model.Functions, f)
+	}
+}
+
+// takeLists makes the pointers to numbers before a parameter count those of lists, which are read only.
+func takeLists(params []Param) {
+	for i := range params {
+		t := &params[i].Type
+		if target, is := strings.CutSuffix(t.c, " *"); is && scalarTypes[target] != "" {
+			t.c, t.cast = "const "+t.c, "("+t.c+")"
+		}
 	}
 }
 

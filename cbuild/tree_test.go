@@ -69,6 +69,17 @@ func mimirgo_thing_get(pid C.int64_t, thing *C.mimir_thing) (status C.int32_t) {
 	return ok
 }
 
+// mimir_thing_sum adds count numbers up.
+//
+// Returns: MIMIR_OK.
+//
+//mimir:forked refuse
+//export mimirgo_thing_sum
+func mimirgo_thing_sum(numbers *C.uint64_t, count C.uint64_t, sum *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	return ok
+}
+
 // mimir_thing_name writes the name "a\b" of a path.
 //
 // Returns: MIMIR_OK.

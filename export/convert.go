@@ -94,8 +94,7 @@ func writeText(text string, buffer *C.char, length C.uint64_t, needed *C.uint64_
 // textList copies count strings, which are bytes to the operating system and so to us. NULL is an empty list.
 func textList(name string, list **C.char, count C.uint64_t) ([]string, C.int32_t) {
 	if uint64(count) > maxCount {
-		return nil, fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: %d strings are more than %d", name, uint64(count),
-			uint64(maxCount)))
+		return nil, tooMany(name, count)
 	}
 	if count == 0 {
 		return nil, ok
@@ -138,6 +137,10 @@ func text(name string, p *C.char) (string, C.int32_t) {
 		return "", st
 	}
 	return list[0], ok
+}
+
+func tooMany(name string, count C.uint64_t) C.int32_t {
+	return fail(core.Errorf(core.StatusEINVAL, "check arguments", "%s: %d are more than %d", name, uint64(count), uint64(maxCount)))
 }
 
 func tooLong(name string) C.int32_t {

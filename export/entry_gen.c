@@ -37,12 +37,31 @@ int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job)
     return mimirgo_job_create((char **)argv, count, job);
 }
 
+int32_t mimir_run(const char *const *argv, uint64_t argc, const int32_t *limits,
+                  const uint64_t *values, uint64_t count, uint64_t timeout_ns,
+                  mimir_verdict *verdict, int32_t *enforcements, uint64_t *job) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_run");
+#endif
+    mimir_enter();
+    return mimirgo_run((char **)argv, argc, (int32_t *)limits, (uint64_t *)values, count, timeout_ns, verdict, enforcements, job);
+}
+
 int32_t mimir_job_set_limit(uint64_t job, int32_t limit, uint64_t value) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_limit");
 #endif
     mimir_enter();
     return mimirgo_job_set_limit(job, limit, value);
+}
+
+int32_t mimir_job_set_limits(uint64_t job, const int32_t *limits, const uint64_t *values,
+                             uint64_t count) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_job_set_limits");
+#endif
+    mimir_enter();
+    return mimirgo_job_set_limits(job, (int32_t *)limits, (uint64_t *)values, count);
 }
 
 int32_t mimir_job_set_directory(uint64_t job, const char *path) {
@@ -93,13 +112,13 @@ int32_t mimir_job_set_priority(uint64_t job, int32_t priority) {
     return mimirgo_job_set_priority(job, priority);
 }
 
-int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
+int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, const uint32_t *groups,
                            uint64_t count) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_set_user");
 #endif
     mimir_enter();
-    return mimirgo_job_set_user(job, user, group, groups, count);
+    return mimirgo_job_set_user(job, user, group, (uint32_t *)groups, count);
 }
 
 int32_t mimir_job_set_writable(uint64_t job, const char *const *directories, uint64_t count) {

@@ -4,6 +4,7 @@ package main
 import "C"
 
 import (
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -27,19 +28,84 @@ func mimirgo_job_create(argv **C.char, count C.uint64_t, job_ *C.uint64_t) (stat
 	if job_ == nil {
 		return null("job")
 	}
+	j, st := newJob(argv, count)
+	if st == ok {
+		*job_ = C.uint64_t(handles.put(j))
+	}
+	return st
+}
+
+func newJob(argv **C.char, count C.uint64_t) (*jobHandle, C.int32_t) {
 	args, st := textList("argv", argv, count)
 	if st != ok {
-		return st
+		return nil, st
 	}
 	spend(perJob)
 	j, err := job.New(core.Native(), args)
+	if err == nil {
+		err = j.SetReturnOnSignal()
+	}
+	if err != nil {
+		return nil, fail(err)
+	}
+	return j, ok
+}
+
+// mimir_run runs a command under limits to its end, in the calling thread: what mimir_job_create, mimir_job_set_limits,
+// mimir_job_run, mimir_job_enforcement and mimir_job_close do for a job that needs nothing else, in one call. argv holds argc
+// strings; limits and values hold count limits, and enforcements (which may be NULL) receives how strongly each of them is kept,
+// a MIMIR_ENFORCEMENT_* constant.
+//
+// job receives the handle of the job before it is started, by which another thread can end it, and 0 when it is closed. After
+// MIMIR_ETIMEDOUT or MIMIR_EINTR it keeps the handle: the job goes on, watched by a thread of the library. Continue with
+// mimir_job_wait, and close it with mimir_job_close.
+//
+// Returns: what these functions return; MIMIR_EINVAL for NULL also.
+//
+//mimir:forked refuse
+//export mimirgo_run
+func mimirgo_run(argv **C.char, argc C.uint64_t, limits *C.int32_t, values *C.uint64_t, count, timeout_ns C.uint64_t, verdict *C.mimir_verdict, enforcements *C.int32_t, job_ *C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	if job_ == nil {
+		return null("job")
+	}
+	if st := check_mimir_verdict(verdict); st != ok {
+		return st
+	}
+	chosen, amounts, st := limitList(limits, values, count)
+	if st != ok {
+		return st
+	}
+	j, st := newJob(argv, argc)
+	if st != ok {
+		return st
+	}
+	handle, published := handles.put(j), (*uint64)(unsafe.Pointer(job_))
+	atomic.StoreUint64(published, handle)
+	var v core.Verdict
+	err := j.SetLimits(chosen, amounts)
+	if err == nil {
+		v, err = j.Run(duration(timeout_ns))
+	}
+	goesOn := core.StatusOf(err) == core.StatusETIMEDOUT || core.StatusOf(err) == core.StatusEINTR
+	if enforcements != nil && (err == nil || goesOn) {
+		for i, limit := range chosen {
+			kept, _ := j.Enforcement(limit) // of a limit that was set, of a job that was started
+			unsafe.Slice(enforcements, len(chosen))[i] = C.int32_t(kept)
+		}
+	}
+	if goesOn {
+		return fail(err)
+	}
+	atomic.StoreUint64(published, 0)
+	handles.take(handle)
+	if err == nil {
+		store_mimir_verdict(verdict, &v)
+		err = j.Close()
+	}
 	if err != nil {
 		return fail(err)
 	}
-	if err := j.SetReturnOnSignal(); err != nil {
-		return fail(err)
-	}
-	*job_ = C.uint64_t(handles.put(j))
 	return ok
 }
 
@@ -54,6 +120,36 @@ func mimirgo_job_create(argv **C.char, count C.uint64_t, job_ *C.uint64_t) (stat
 func mimirgo_job_set_limit(job C.uint64_t, limit C.int32_t, value C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
 	return withJob(job, func(j *jobHandle) error { return j.SetLimit(core.Limit(limit), uint64(value)) })
+}
+
+// mimir_job_set_limits gives the job count limits in one call: MIMIR_LIMIT_* constants, each with the value at the same place
+// of values, as mimir_job_set_limit takes them. When one of them is refused, none is set.
+//
+// Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit, NULL with a count above 0, or a count above 65,536;
+// MIMIR_ENOTSUP for one that a job cannot have here; MIMIR_ESTATE when the job has been started.
+//
+//mimir:forked refuse
+//export mimirgo_job_set_limits
+func mimirgo_job_set_limits(job C.uint64_t, limits *C.int32_t, values *C.uint64_t, count C.uint64_t) (status C.int32_t) {
+	defer guard(&status)
+	chosen, amounts, st := limitList(limits, values, count)
+	if st != ok {
+		return st
+	}
+	return withJob(job, func(j *jobHandle) error { return j.SetLimits(chosen, amounts) })
+}
+
+// limitList is a view of the caller's limits and of their values.
+func limitList(limits *C.int32_t, values *C.uint64_t, count C.uint64_t) ([]core.Limit, []uint64, C.int32_t) {
+	switch {
+	case uint64(count) > maxCount:
+		return nil, nil, tooMany("limits", count)
+	case count > 0 && limits == nil:
+		return nil, nil, null("limits")
+	case count > 0 && values == nil:
+		return nil, nil, null("values")
+	}
+	return unsafe.Slice((*core.Limit)(unsafe.Pointer(limits)), int(count)), unsafe.Slice((*uint64)(unsafe.Pointer(values)), int(count)), ok
 }
 
 // mimir_job_set_directory sets the directory in which the command starts.
@@ -159,7 +255,7 @@ func mimirgo_job_set_priority(job C.uint64_t, priority C.int32_t) (status C.int3
 func mimirgo_job_set_user(job C.uint64_t, user, group C.uint32_t, groups *C.uint32_t, count C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
 	if uint64(count) > maxCount {
-		return fail(core.Errorf(core.StatusEINVAL, "check arguments", "%d groups are more than %d", uint64(count), uint64(maxCount)))
+		return tooMany("groups", count)
 	}
 	if groups == nil && count > 0 {
 		return null("groups")
@@ -384,7 +480,7 @@ func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
 type jobHandle = job.Job
 
 // perJob is about what a job leaves behind, beside text.
-const perJob = 4 << 10
+const perJob = 2 << 10
 
 // perInput is the most of an input that is kept on Go's heap.
 const perInput = 64 << 10

@@ -767,6 +767,24 @@ typedef struct mimir_verdict {
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job);
 
+/* mimir_run runs a command under limits to its end, in the calling thread: what
+ * mimir_job_create, mimir_job_set_limits, mimir_job_run, mimir_job_enforcement and
+ * mimir_job_close do for a job that needs nothing else, in one call. argv holds argc strings;
+ * limits and values hold count limits, and enforcements (which may be NULL) receives how
+ * strongly each of them is kept, a MIMIR_ENFORCEMENT_* constant.
+ *
+ * job receives the handle of the job before it is started, by which another thread can end it,
+ * and 0 when it is closed. After MIMIR_ETIMEDOUT or MIMIR_EINTR it keeps the handle: the job
+ * goes on, watched by a thread of the library. Continue with mimir_job_wait, and close it with
+ * mimir_job_close.
+ *
+ * Returns: what these functions return; MIMIR_EINVAL for NULL also.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_run(const char *const *argv, uint64_t argc, const int32_t *limits,
+                            const uint64_t *values, uint64_t count, uint64_t timeout_ns,
+                            mimir_verdict *verdict, int32_t *enforcements, uint64_t *job);
+
 /* mimir_job_set_limit gives the job a limit: a MIMIR_LIMIT_* constant, with its value in bytes,
  * nanoseconds or a number. MIMIR_UNLIMITED takes it away.
  *
@@ -775,6 +793,18 @@ MIMIR_API int32_t mimir_job_create(const char *const *argv, uint64_t count, uint
  *
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_job_set_limit(uint64_t job, int32_t limit, uint64_t value);
+
+/* mimir_job_set_limits gives the job count limits in one call: MIMIR_LIMIT_* constants, each
+ * with the value at the same place of values, as mimir_job_set_limit takes them. When one of
+ * them is refused, none is set.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit, NULL with a count
+ * above 0, or a count above 65,536; MIMIR_ENOTSUP for one that a job cannot have here;
+ * MIMIR_ESTATE when the job has been started.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_job_set_limits(uint64_t job, const int32_t *limits, const uint64_t *values,
+                                       uint64_t count);
 
 /* mimir_job_set_directory sets the directory in which the command starts.
  *
@@ -843,8 +873,8 @@ MIMIR_API int32_t mimir_job_set_priority(uint64_t job, int32_t priority);
  * above 65,536; MIMIR_ESTATE when the job has been started.
  *
  * After fork: MIMIR_EFORKED. */
-MIMIR_API int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
-                                     uint64_t count);
+MIMIR_API int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group,
+                                     const uint32_t *groups, uint64_t count);
 
 /* mimir_job_set_writable confines the command and its descendants to changing files below count
  * directories (a count of 0: no file at all); what they can read and execute stays as it is.

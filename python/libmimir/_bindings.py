@@ -768,7 +768,24 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_uint64,
         ctypes.POINTER(ctypes.c_uint64),
     ),
+    "mimir_run": (
+        ctypes.POINTER(ctypes.c_char_p),
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_int32),
+        ctypes.POINTER(ctypes.c_uint64),
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+        ctypes.POINTER(mimir_verdict),
+        ctypes.POINTER(ctypes.c_int32),
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
     "mimir_job_set_limit": (ctypes.c_uint64, ctypes.c_int32, ctypes.c_uint64),
+    "mimir_job_set_limits": (
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_int32),
+        ctypes.POINTER(ctypes.c_uint64),
+        ctypes.c_uint64,
+    ),
     "mimir_job_set_directory": (ctypes.c_uint64, ctypes.c_char_p),
     "mimir_job_set_environment": (
         ctypes.c_uint64,
@@ -957,6 +974,27 @@ class Functions:
     After fork: MIMIR_EFORKED.
     """
 
+    mimir_run: Callable[..., int]
+    """int32_t mimir_run(const char *const *argv, uint64_t argc, const int32_t *limits,
+                          const uint64_t *values, uint64_t count, uint64_t timeout_ns,
+                          mimir_verdict *verdict, int32_t *enforcements, uint64_t *job)
+
+    mimir_run runs a command under limits to its end, in the calling thread: what
+    mimir_job_create, mimir_job_set_limits, mimir_job_run, mimir_job_enforcement and
+    mimir_job_close do for a job that needs nothing else, in one call. argv holds argc
+    strings; limits and values hold count limits, and enforcements (which may be NULL)
+    receives how strongly each of them is kept, a MIMIR_ENFORCEMENT_* constant.
+
+    job receives the handle of the job before it is started, by which another thread can end
+    it, and 0 when it is closed. After MIMIR_ETIMEDOUT or MIMIR_EINTR it keeps the handle: the
+    job goes on, watched by a thread of the library. Continue with mimir_job_wait, and close
+    it with mimir_job_close.
+
+    Returns: what these functions return; MIMIR_EINVAL for NULL also.
+
+    After fork: MIMIR_EFORKED.
+    """
+
     mimir_job_set_limit: Callable[..., int]
     """int32_t mimir_job_set_limit(uint64_t job, int32_t limit, uint64_t value)
 
@@ -965,6 +1003,21 @@ class Functions:
 
     Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit; MIMIR_ENOTSUP for
     one that a job cannot have here; MIMIR_ESTATE when the job has been started.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_job_set_limits: Callable[..., int]
+    """int32_t mimir_job_set_limits(uint64_t job, const int32_t *limits, const uint64_t *values,
+                                     uint64_t count)
+
+    mimir_job_set_limits gives the job count limits in one call: MIMIR_LIMIT_* constants, each
+    with the value at the same place of values, as mimir_job_set_limit takes them. When one of
+    them is refused, none is set.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown limit, NULL with a count
+    above 0, or a count above 65,536; MIMIR_ENOTSUP for one that a job cannot have here;
+    MIMIR_ESTATE when the job has been started.
 
     After fork: MIMIR_EFORKED.
     """
@@ -1048,7 +1101,7 @@ class Functions:
     """
 
     mimir_job_set_user: Callable[..., int]
-    """int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, uint32_t *groups,
+    """int32_t mimir_job_set_user(uint64_t job, uint32_t user, uint32_t group, const uint32_t *groups,
                                    uint64_t count)
 
     mimir_job_set_user sets the user, the group and count supplementary groups that the

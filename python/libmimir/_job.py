@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Union
 
 from . import _bindings as c
@@ -21,6 +22,10 @@ Environment = Union[Mapping[str, _Text], Mapping[bytes, _Text]]
 SLICE = 100_000_000
 
 
+#: What `os.fsencode` does with a str.
+_ENCODING, _ENCODING_ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+
 def encode_command(args: Command) -> list[bytes]:
     """Turn a command into the bytes that a program is started with.
 
@@ -32,12 +37,14 @@ def encode_command(args: Command) -> list[bytes]:
         texts = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
     if not texts:
         raise InvalidArgumentError("args: the command is empty", step="check command")
-    command = [os.fsencode(text) for text in texts]
-    if not command[0]:
-        raise InvalidArgumentError("args: the name of the program is empty", step="check command")
-    for argument in command:
+    command = []
+    for text in texts:
+        argument = text.encode(_ENCODING, _ENCODING_ERRORS) if type(text) is str else os.fsencode(text)
         if b"\0" in argument:
             raise InvalidArgumentError(f"args: embedded null byte in {argument!r}", step="check command")
+        command.append(argument)
+    if not command[0]:
+        raise InvalidArgumentError("args: the name of the program is empty", step="check command")
     return command
 
 
@@ -63,19 +70,56 @@ def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * len(texts))(*texts)
 
 
+_VERDICT_BYTES = ctypes.sizeof(c.mimir_verdict)
+#: What a wait answers that has come to its end before the job.
+_GOES_ON = (c.MIMIR_ETIMEDOUT, c.MIMIR_EINTR)
 #: What a control group keeps, if one can be made for the job.
 _BY_GROUP = ("memory", "processes", "cpu_rate")
+
+
+class Limits:
+    """Limits as they were chosen for a command, by their names in `libmimir.run`. They are not changed any more."""
+
+    def __init__(self, amounts: Mapping[str, int]) -> None:
+        """Take them in the library's units (`_limits.parse`)."""
+        self.names = tuple(amounts)
+        self.count = len(self.names)
+        self.numbers = (ctypes.c_int32 * self.count)(*(_limits.LIMITS[name] for name in self.names))
+        self.amounts = (ctypes.c_uint64 * self.count)(*amounts.values())
+        self._values = _limits.values(amounts)
+        self._words: dict[bytes, dict[str, str]] = {}
+
+    def values(self) -> dict[str, int | float]:
+        """Give them in Python's units."""
+        return self._values.copy()
+
+    def enforcement(self, kept: ctypes.Array[ctypes.c_int32]) -> dict[str, str]:
+        """Tell how strongly each is kept, from the constants for that."""
+        key = bytes(kept)
+        words = self._words.get(key)
+        if words is None:
+            self._words[key] = words = {
+                name: _limits.ENFORCEMENTS.get(how, "unknown") for name, how in zip(self.names, kept)
+            }
+        return words.copy()
+
+
+NO_LIMITS = Limits({})
 #: How limits are kept that are kept alike in all jobs of this process.
 _same_always: dict[str, str] = {}
 
 # The jobs that are not closed: they end with the interpreter. By their handles: the objects would never be collected.
 _open: set[tuple[_library.Functions, int]] = set()
+# Those that `run` has in the works, by the ids of the handles, which are 0 as long as there is no job.
+_running: dict[int, tuple[_library.Functions, ctypes.c_uint64]] = {}
 
 
 def _close_all() -> None:
     while _open:
         functions, handle = _open.pop()
         functions.mimir_job_close(handle)
+    for functions, running in list(_running.values()):
+        functions.mimir_job_close(running)
 
 
 atexit.register(_close_all)
@@ -88,12 +132,11 @@ class Job:
     """
 
     _handle = 0
+    _limits = NO_LIMITS
 
     def __init__(self, command: list[bytes]) -> None:
         handle = ctypes.c_uint64()
-        self._verdict = c.mimir_verdict()
-        self._verdict.size = ctypes.sizeof(self._verdict)
-        self._limits: list[str] = []
+        self._verdict = c.mimir_verdict(_VERDICT_BYTES)
         # The handle means something to this copy of the library only.
         self._functions = _library.call("mimir_job_create", _strings(command), len(command), ctypes.byref(handle))
         self._handle = handle.value
@@ -106,7 +149,8 @@ class Job:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        if self._handle:
+            self.close()
 
     def _check(self, status: int) -> None:
         if status == c.MIMIR_OK:
@@ -115,14 +159,10 @@ class Job:
             raise ForkedError("the job is one of the process that this one was forked from", step="find job")
         raise _library.failure(self._functions, status)
 
-    def set_limits(self, limits: Iterable[tuple[str, int]]) -> None:
-        """Set limits, by their names in `libmimir.run`, in the library's units (`_limits.parse`)."""
-        set_limit = self._functions.mimir_job_set_limit
-        for name, amount in limits:
-            status = set_limit(self._handle, _limits.LIMITS[name], amount)
-            if status:
-                self._check(status)
-            self._limits.append(name)
+    def set_limits(self, limits: Limits) -> None:
+        """Set all limits."""
+        self._check(self._functions.mimir_job_set_limits(self._handle, limits.numbers, limits.amounts, limits.count))
+        self._limits = limits
 
     def set_option(self, option: int, value: int) -> None:
         self._check(self._functions.mimir_job_set_option(self._handle, option, value))
@@ -164,7 +204,7 @@ class Job:
             self._functions.mimir_job_wait(self._handle, nanoseconds, ctypes.byref(self._verdict)),
         )
 
-    def run(self) -> c.mimir_verdict:
+    def run(self) -> None:
         """Start the command and wait for its end.
 
         It waits in slices: between two of them Python runs its signal handlers, which may raise.
@@ -172,10 +212,9 @@ class Job:
         if not self._ended(self._functions.mimir_job_run(self._handle, SLICE, ctypes.byref(self._verdict))):
             while not self.wait(SLICE):
                 pass
-        return self._verdict
 
     def _ended(self, status: int) -> bool:
-        if status in (c.MIMIR_ETIMEDOUT, c.MIMIR_EINTR):
+        if status in _GOES_ON:
             return False
         self._check(status)
         return True
@@ -221,7 +260,7 @@ class Job:
 
     def enforcement(self) -> dict[str, str]:
         """Tell how strongly each limit that was given is kept, by its name. Good once it has been started."""
-        return {name: _same_always.get(name) or self._ask_enforcement(name) for name in self._limits}
+        return {name: _same_always.get(name) or self._ask_enforcement(name) for name in self._limits.names}
 
     def _ask_enforcement(self, name: str) -> str:
         limit, number = _limits.LIMITS[name], ctypes.c_int32()
@@ -247,3 +286,33 @@ class Job:
             # A forked child has nothing to give back. With the interpreter, all jobs have been closed already.
             if status not in (c.MIMIR_EFORKED, c.MIMIR_EBADHANDLE):
                 self._check(status)
+
+
+def run(command: list[bytes], limits: Limits) -> tuple[c.mimir_verdict, dict[str, str]]:
+    """Run a command to its end that has limits and nothing else, and tell how strongly each limit was kept.
+
+    It is what a `Job` does, in one call. Raises: as `Job.set_limits` and `Job.start`.
+    """
+    kept = (ctypes.c_int32 * limits.count)() if limits.count else None
+    verdict = c.mimir_verdict(_VERDICT_BYTES)
+    handle = ctypes.c_uint64()  # not 0 as long as there is a job
+    functions = _library.current()
+    _running[id(handle)] = functions, handle
+    arguments = (
+        *(_strings(command), len(command), limits.numbers, limits.amounts, limits.count),
+        *(SLICE, ctypes.byref(verdict), kept, ctypes.byref(handle)),
+    )
+    try:
+        status = functions.mimir_run(*arguments)
+        if status == c.MIMIR_EFORKED:
+            functions = _library.renew(functions)
+            status = functions.mimir_run(*arguments)
+        while status in _GOES_ON:
+            status = functions.mimir_job_wait(handle, SLICE, ctypes.byref(verdict))
+        if status:
+            raise _library.failure(functions, status)
+    finally:
+        del _running[id(handle)]
+        if handle.value:
+            functions.mimir_job_close(handle)
+    return verdict, {} if kept is None else limits.enforcement(kept)

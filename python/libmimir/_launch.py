@@ -82,12 +82,17 @@ _KNOWN = frozenset(
 )
 
 
-def known(options: Options) -> Options:
+def known(options: Mapping[str, Any]) -> Options:
     """Check that these are options. Raises: `TypeError`."""
-    unknown = options.keys() - _KNOWN
-    if unknown:
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
-    return options
+    if not _KNOWN.issuperset(options):
+        raise TypeError(f"unexpected keyword argument {min(options.keys() - _KNOWN)!r}")
+    return options  # type: ignore[return-value]
+
+
+# What was read of options that are limits and streams alone: programs run many commands under the same ones.
+_met: dict[object, _job.Limits] = {}
+_MOST_MET = 64
+_PLAIN = frozenset([int, float, str, bool, type(None)])
 
 
 class Launch:
@@ -96,29 +101,45 @@ class Launch:
     Raises: `InvalidArgumentError` that names the argument.
     """
 
+    # What most commands are not given: whether there is any of it, and what.
+    _special = False
+    _limits = _job.NO_LIMITS
+    _environment: list[bytes] | None = None
+    _directory: _Text | None = None
+    _options: tuple[tuple[int, int], ...] = ()
+    _user: tuple[int, int, list[int]] | None = None
+    _writable: list[bytes] | None = None
+    _priority: int | None = None
+    #: What is kept besides limits, by the name of the argument.
+    _confinements: tuple[str, ...] = ()
+
     def __init__(self, args: Command, options: Options, label: Callable[[str], str] | None = None) -> None:
         """Check everything. label tells what an argument is called in errors."""
         self.args = args
         self._command = _job.encode_command(args)
-        self.given: list[tuple[str, int]] = []
-        self._environment: list[bytes] | None = None
-        self._directory: _Text | None = None
-        self._options: list[tuple[int, int]] = []
-        self._user: tuple[int, int, list[int]] | None = None
-        self._writable: list[bytes] | None = None
-        self._priority: int | None = None
-        #: What is kept besides limits, by the name of the argument.
-        self.confinements: list[str] = []
+        if not options:
+            return
+        types = tuple(map(type, options.values()))
+        # True, 1 and 1.0 are equal, and not the same limit.
+        key = (types, tuple(options.items())) if _PLAIN.issuperset(types) else None
+        known_limits = _met.get(key)
+        if known_limits is not None:
+            self._limits = known_limits
+            return
+        amounts: dict[str, int] = {}
         values: Mapping[str, Any] = options
         for name, value in values.items():
-            # Most are not given: what that looks like is asked first.
             if value is None or value is False:
                 continue
             read = _READERS.get(name)
             if read is not None:
-                self.given.append((name, read(value, label(name) if label else name)))
+                amounts[name] = read(value, label(name) if label else name)
             elif name not in _STREAMS:
+                self._special = True
                 self._take(name, value, options, label)
+        self._limits = _job.Limits(amounts)
+        if key is not None and not self._special and len(_met) < _MOST_MET:
+            _met[key] = self._limits
 
     def _take(self, name: str, value: Any, options: Options, label: Callable[[str], str] | None) -> None:
         """Take an argument that is no limit and no stream."""
@@ -127,37 +148,38 @@ class Launch:
         elif name == "env":
             self._environment = _job.encode_environment(value)
         elif name == "grace":
-            self._options.append((c.MIMIR_OPTION_GRACE, _units.duration(value, label(name) if label else name)))
+            self._options += ((c.MIMIR_OPTION_GRACE, _units.duration(value, label(name) if label else name)),)
         elif name == "umask":
             if value != -1:
                 if not 0 <= value <= 0o777:
                     raise InvalidArgumentError(f"umask: {value!r} is not within 0 and 0o777", step="check argument")
-                self._options.append((c.MIMIR_OPTION_UMASK, value))
+                self._options += ((c.MIMIR_OPTION_UMASK, value),)
         elif name == "pass_fds":
             for descriptor in value:
                 if not 0 <= descriptor < 1 << 31:
                     raise InvalidArgumentError(f"pass_fds: {descriptor!r} is not a descriptor", step="check argument")
                 if descriptor > 2:  # the streams are there in any case
-                    self._options.append((c.MIMIR_OPTION_KEEP_DESCRIPTOR, descriptor))
+                    self._options += ((c.MIMIR_OPTION_KEEP_DESCRIPTOR, descriptor),)
         elif name == "start_new_session":
             if value:
-                self._options.append((c.MIMIR_OPTION_NEW_SESSION, 1))
+                self._options += ((c.MIMIR_OPTION_NEW_SESSION, 1),)
         elif name == "priority":
             self._priority = _priority.parse(value, label(name) if label else name)
         elif name in _CONFINEMENTS:
             if value:
-                self._options.append((_CONFINEMENTS[name], 1))
-                self.confinements.append(name)
+                self._options += ((_CONFINEMENTS[name], 1),)
+                self._confinements += (name,)
         elif name == "writable":
             self._writable = [os.fsencode(path) for path in _several(value, name)]
-            self.confinements.append(name)
+            self._confinements += (name,)
         else:  # user, group or extra_groups
             self._user = _ids(options.get("user"), options.get("group"), options.get("extra_groups"))
 
     def job(self) -> _job.Job:
         """Make the job, with everything but its streams."""
         job = _job.Job(self._command)
-        job.set_limits(self.given)
+        if self._limits.count:
+            job.set_limits(self._limits)
         if self._directory is not None:
             job.set_directory(self._directory)
         if self._environment is not None:
@@ -172,14 +194,23 @@ class Launch:
             job.set_writable(self._writable)
         return job
 
+    def run(self) -> tuple[c.mimir_verdict, dict[str, str]] | None:
+        """Run it to its end with the streams of this process, the fast way; None where that way lacks something.
+
+        Answers the verdict, and how strongly each limit was kept.
+        """
+        if self._special:
+            return None
+        return _job.run(self._command, self._limits)
+
     def limits(self) -> dict[str, int | float]:
         """Give the limits in Python's units."""
-        return limits_of(self.given)
+        return self._limits.values()
 
     def enforcement(self, job: _job.Job) -> dict[str, str]:
         """Tell how strongly each limit and confinement of the started job is kept."""
-        kept = job.enforcement()
-        for name in self.confinements:  # the command would not have started without
+        kept = job.enforcement() if self._limits.count else {}
+        for name in self._confinements:  # the command would not have started without
             kept[name] = "kernel"
         return kept
 
@@ -188,16 +219,6 @@ def _several(values: Iterable[Any], name: str) -> list[Any]:
     if isinstance(values, (str, bytes, os.PathLike)):
         raise InvalidArgumentError(f"{name}: give several, such as [{values!r}]", step="check argument")
     return list(values)
-
-
-def limits_of(given: Iterable[tuple[str, int]]) -> dict[str, int | float]:
-    """Turn limits in the library's units into those of Python."""
-    limits = {}
-    for name, amount in given:
-        value = _limits.value(name, amount)
-        if value is not None:
-            limits[name] = value
-    return limits
 
 
 def connect(job: _job.Job, stream: int, target: Stream) -> None:

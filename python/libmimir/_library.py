@@ -34,7 +34,7 @@ else:
 # and getting it back takes far longer than that.
 _QUICK = (
     "mimir_job_create",
-    "mimir_job_set_limit",
+    "mimir_job_set_limits",
     "mimir_job_set_option",
     "mimir_job_set_stream",
     "mimir_job_enforcement",

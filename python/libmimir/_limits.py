@@ -8,7 +8,7 @@ from .errors import InvalidArgumentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Union
 
     #: What a limit can be given as: see `libmimir.run`.
@@ -76,7 +76,10 @@ TITLES: dict[str, str] = {
     "cpu_rate": "CPU rate",
 }
 
+_UNLIMITED = c.MIMIR_UNLIMITED
 _TIMES = ("cpu", "wall")
+#: What the library's value is divided by.
+_SCALES = {**dict.fromkeys(_TIMES, 1e9), "cpu_rate": 1000}
 _COUNTS = ("processes", "open_files")
 
 #: What reads the value of each limit: it is given the value and the name of the argument.
@@ -111,13 +114,18 @@ def parse(name: str, value: object, label: str | None = None) -> int:
     return READERS[name](value, label or name)
 
 
+def values(amounts: Mapping[str, int]) -> dict[str, int | float]:
+    """Turn the library's values of limits into Python's: bytes, seconds, CPUs or a number. Unlimited is left out."""
+    found: dict[str, int | float] = {}
+    for name, amount in amounts.items():
+        if amount != _UNLIMITED:
+            found[name] = amount / _SCALES[name] if name in _SCALES else amount
+    return found
+
+
 def value(name: str, amount: int) -> int | float | None:
-    """Turn the library's value of a limit into Python's: bytes, seconds, CPUs or a number; None for unlimited."""
-    if amount == c.MIMIR_UNLIMITED:
-        return None
-    if name in _TIMES:
-        return amount / 1e9
-    return amount / 1000 if name == "cpu_rate" else amount
+    """Turn the library's value of a limit into Python's, as `values` does; None for unlimited."""
+    return values({name: amount}).get(name)
 
 
 def describe(name: str, amount: float | None) -> str:

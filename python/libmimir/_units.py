@@ -45,6 +45,8 @@ def size(value: object, name: str) -> int:
 
     Raises: `InvalidArgumentError` that names the argument and says what is accepted.
     """
+    if type(value) is int and 0 <= value <= LARGEST:  # the usual case first
+        return value
     if isinstance(value, str):
         number = _written_size(value)
         if number is None:
@@ -78,6 +80,8 @@ def count(value: object, name: str) -> int:
 
     Raises: `InvalidArgumentError` that names the argument and says what is accepted.
     """
+    if type(value) is int and 0 <= value <= LARGEST:  # the usual case first
+        return value
     if isinstance(value, str):
         match = _COUNT.fullmatch(value)
         if match is None:

@@ -28,7 +28,9 @@ __attribute__((unused)) static void calls_begin(struct calls *c, const struct li
     REQUIRE(l->job_create(calls_true, 3, &c->ended) == MIMIR_OK);
     REQUIRE(l->job_set_stream(c->ended, MIMIR_STREAM_OUTPUT, MIMIR_MODE_CAPTURE, 0) == MIMIR_OK);
     REQUIRE(l->job_set_stream(c->ended, MIMIR_STREAM_ERROR, MIMIR_MODE_NULL, 0) == MIMIR_OK);
-    REQUIRE(l->job_run(c->ended, MIMIR_UNLIMITED, &v) == MIMIR_OK);
+    int32_t status = l->job_run(c->ended, MIMIR_UNLIMITED, &v);
+    while (status == MIMIR_EINTR) status = l->job_wait(c->ended, MIMIR_UNLIMITED, &v);
+    REQUIRE(status == MIMIR_OK);
 }
 
 __attribute__((unused)) static void calls_end(struct calls *c) {
@@ -155,6 +157,26 @@ QUICK(job_create, MIMIR_OK) {
 }
 
 QUICK(job_set_limit, MIMIR_OK) { return c->l->job_set_limit(c->prepared, MIMIR_LIMIT_MEMORY, 1 << 30); }
+
+QUICK(job_set_limits, MIMIR_OK) {
+    static const int32_t limits[] = {MIMIR_LIMIT_MEMORY, MIMIR_LIMIT_CPU_TIME};
+    static const uint64_t values[] = {1 << 30, UINT64_C(10000000000)};
+    return c->l->job_set_limits(c->prepared, limits, values, 2);
+}
+
+SLOW(run, MIMIR_OK) {
+    static const int32_t limits[] = {MIMIR_LIMIT_MEMORY, MIMIR_LIMIT_CPU_TIME};
+    static const uint64_t values[] = {1 << 30, UINT64_C(10000000000)};
+    static const char *const quiet[] = {"/bin/true"};
+    mimir_verdict v = {.size = sizeof v};
+    int32_t kept[2];
+    uint64_t job;
+    int32_t status = c->l->run(quiet, 1, limits, values, 2, MIMIR_UNLIMITED, &v, kept, &job), closed;
+    if (!job) return status;
+    while (status == MIMIR_EINTR) status = c->l->job_wait(job, MIMIR_UNLIMITED, &v);
+    closed = c->l->job_close(job);
+    return status ? status : closed;
+}
 
 QUICK(job_set_directory, MIMIR_OK) { return c->l->job_set_directory(c->prepared, "/tmp"); }
 

@@ -22,7 +22,9 @@
     X(process_kill_tree, 0) \
     X(signal_reset, 1) \
     X(job_create, 0) \
+    X(run, 0) \
     X(job_set_limit, 0) \
+    X(job_set_limits, 0) \
     X(job_set_directory, 0) \
     X(job_set_environment, 0) \
     X(job_set_input, 0) \
@@ -77,6 +79,8 @@
     {"signal_reset", 1, 0, MIMIR_OK, call_signal_reset}, \
     {"job_create", 0, 0, MIMIR_OK, call_job_create}, \
     {"job_set_limit", 0, 0, MIMIR_OK, call_job_set_limit}, \
+    {"job_set_limits", 0, 0, MIMIR_OK, call_job_set_limits}, \
+    {"run", 0, 1, MIMIR_OK, call_run}, \
     {"job_set_directory", 0, 0, MIMIR_OK, call_job_set_directory}, \
     {"job_set_environment", 0, 0, MIMIR_OK, call_job_set_environment}, \
     {"job_set_input", 0, 0, MIMIR_OK, call_job_set_input}, \

@@ -184,7 +184,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(56)) {
+    switch (function = NULL, below(58)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -312,6 +312,24 @@ static void one_call(void) {
         break;
     }
     case 22: CASE(23, job_set_limit) { status = l.job_set_limit(handle(), number32(), number64()); break; }
+    CASE(56, job_set_limits) {
+        uint32_t n = below(4);
+        int32_t *limits = byte() % 8 == 0 ? NULL : memory(n ? n * 4 : 1, 0);
+        uint64_t *values = byte() % 8 == 0 ? NULL : memory(n ? n * 8 : 1, 0);
+        status = l.job_set_limits(handle(), limits, values, byte() % 8 == 0 ? 65537 + (number64() >> 1) : n);
+        break;
+    }
+    CASE(57, run) { /* its commands are not there, or there is none: what a job does is tried above */
+        static const char *const missing[] = {"/nonexistent/program"};
+        uint32_t n = below(4);
+        int32_t *limits = memory(n ? n * 4 : 1, 0), *kept = byte() % 2 ? NULL : memory(n ? n * 4 : 1, 0);
+        uint64_t *values = memory(n ? n * 8 : 1, 0), *job = OUT(uint64_t);
+        mimir_verdict *v = sized(sizeof *v);
+        status = l.run(missing, byte() % 4 ? 1 : 0, limits, values, byte() % 8 == 0 ? 65537 + (number64() >> 1) : n, number64(), v, kept, job);
+        untouched_struct(status, v, sizeof *v);
+        if (status == MIMIR_OK) fail("a program that is not there was run");
+        break;
+    }
     CASE(24, job_set_directory) { status = l.job_set_directory(handle(), text()); break; }
     case 25: CASE(26, job_set_environment) {
         const char *const *variables = list(&count);

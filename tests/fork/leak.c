@@ -80,6 +80,7 @@ static void all_refuse(uint64_t job) {
         if (status != MIMIR_EBADHANDLE) fail("%s answered %d for handle %#llx", #call, status, (unsigned long long)job); \
     } while (0)
     STALE(l.job_set_limit(job, MIMIR_LIMIT_MEMORY, 1));
+    STALE(l.job_set_limits(job, NULL, NULL, 0));
     STALE(l.job_set_directory(job, "/"));
     STALE(l.job_set_environment(job, texts, 1));
     STALE(l.job_set_input(job, "x", 1));

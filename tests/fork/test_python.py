@@ -82,6 +82,27 @@ def test_an_interpreter_ends_at_once_with_jobs_still_open(how: str) -> None:
     assert (done.stdout, done.stderr) == ("end\n", "")
 
 
+def test_jobs_of_a_host_that_has_lost_its_first_thread_and_its_descriptors_live_as_long_as_it() -> None:
+    done = support.python(
+        """
+        import ctypes, os, platform, threading, time
+        import libmimir
+        job = libmimir.Popen(["sleep", "1000"], stdin=libmimir.PIPE)
+        def stay():
+            time.sleep(0.5)
+            os.closerange(3, 1024)
+            time.sleep(3)
+            state = open("/proc/self/stat").read().rpartition(") ")[2][0]
+            print(state, os.path.exists(f"/proc/{job.pid}"), flush=True)
+            os._exit(0)
+        threading.Thread(target=stay).start()
+        ctypes.CDLL(None).syscall(93 if platform.machine() == "aarch64" else 60, 0)  # exit, of this thread alone
+        """,
+        timeout=20,
+    )
+    assert done.stdout == "Z True\n"  # and the job, which holds the output open, is gone: that has come to its end
+
+
 def test_an_interpreter_that_exits_in_the_middle_of_a_run_does_not_crash() -> None:
     for _ in range(5):
         done = support.python("""

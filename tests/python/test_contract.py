@@ -308,3 +308,12 @@ def test_a_status_of_a_newer_library_is_still_a_mimir_error() -> None:
 
 def test_the_version_is_that_of_the_library() -> None:
     assert libmimir.__version__ == os.fsdecode(libmimir._library.text("mimir_version"))
+
+
+def test_the_signature_of_run_shows_all_that_it_takes() -> None:
+    from libmimir import _launch
+
+    own = {name for name in inspect.signature(libmimir.run, follow_wrapped=False).parameters if name != "options"}
+    assert set(inspect.signature(libmimir.run).parameters) == own | _launch._KNOWN
+    with pytest.raises(TypeError, match="memroy"):
+        libmimir.run(["true"], memroy=None)  # type: ignore[call-overload]

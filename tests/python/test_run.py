@@ -203,6 +203,21 @@ def test_the_environment_is_this_processs_as_it_is_now(monkeypatch: pytest.Monke
     assert result.stdout == "unset\n"
 
 
+def test_equal_values_of_other_types_are_read_anew() -> None:
+    for _ in range(2):
+        result = libmimir.run(["true"], open_files=100, cpu=1)
+        assert result.limits == {"open_files": 100, "cpu": 1.0}
+        result.limits["cpu"] = 2  # a result's own
+        result.enforcement.clear()
+        assert set(libmimir.run(["true"], open_files=100, cpu=1).enforcement) == {"open_files", "cpu"}
+        assert libmimir.run(["true"], open_files=100, cpu=1.0).limits == {"open_files": 100, "cpu": 1.0}
+        for bad in (True, 100.0):
+            with pytest.raises(libmimir.InvalidArgumentError, match="open_files"):
+                libmimir.run(["true"], open_files=bad)  # type: ignore[arg-type]
+        with pytest.raises(libmimir.InvalidArgumentError, match="cpu"):
+            libmimir.run(["true"], open_files=100, cpu=True)
+
+
 def test_an_environment_that_is_given_is_the_whole_environment() -> None:
     result = libmimir.run(["/usr/bin/env"], env={"A": "1", "B": "x=y", "C": ""}, capture_output=True, text=True)
     assert sorted(result.stdout.splitlines()) == ["A=1", "B=x=y", "C="]

@@ -200,6 +200,27 @@ static void a_job_is_ended_for_its_wall_time(void) {
     WORKS(mimir_job_close(job));
 }
 
+static void a_command_is_run_to_its_end_in_one_call(void) {
+    const int32_t limits[] = {MIMIR_LIMIT_WALL_TIME, MIMIR_LIMIT_MEMORY}, wrong[] = {MIMIR_LIMIT_OPEN_FILES};
+    const uint64_t values[] = {SECOND / 5, UINT64_C(1) << 30};
+    const char *argv[2];
+    int32_t kept[] = {-1, -1};
+    uint64_t job = 7;
+    mimir_verdict verdict;
+    argv[0] = program;
+    argv[1] = "sleep";
+    SIZED(verdict);
+    WORKS(mimir_run(argv, 2, limits, values, 2, MIMIR_UNLIMITED, &verdict, kept, &job));
+    CHECK(verdict.reason == MIMIR_REASON_WALL_TIME && job == 0);
+    CHECK(kept[0] == MIMIR_ENFORCEMENT_WATCHDOG && kept[1] == MIMIR_ENFORCEMENT_KERNEL);
+    FAILS(MIMIR_ENOTSUP, mimir_run(argv, 2, wrong, values, 1, MIMIR_UNLIMITED, &verdict, kept, &job));
+    FAILS(MIMIR_ETIMEDOUT, mimir_run(argv, 2, NULL, NULL, 0, SECOND / 100, &verdict, NULL, &job));
+    WORKS(mimir_job_kill(job));
+    WORKS(mimir_job_wait(job, 60 * SECOND, &verdict));
+    WORKS(mimir_job_close(job));
+    FAILS(MIMIR_EBADHANDLE, mimir_job_set_limits(job, limits, values, 1));
+}
+
 static void a_job_is_watched_and_killed(void) {
     uint64_t job = job_of("sleep", NULL), count = 0;
     int64_t pid = 0, children[16] = {0};
@@ -296,6 +317,7 @@ static const check_case cases[] = {
     {"the container is told", the_container_is_told},
     {"output, input, directory and environment are the command's", output_input_directory_and_environment_are_the_commands},
     {"a job is ended for its wall time", a_job_is_ended_for_its_wall_time},
+    {"a command is run to its end in one call", a_command_is_run_to_its_end_in_one_call},
     {"a job is watched and killed", a_job_is_watched_and_killed},
     {"another user is refused at the start", another_user_is_refused_at_the_start},
     {"paths follow the rules of Windows", paths_follow_the_rules_of_windows},

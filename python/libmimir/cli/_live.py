@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from .. import _bindings as c
 from .. import _limits
@@ -30,8 +30,8 @@ class LiveLine:
     the terminal in raw mode (an editor, a pager, a shell's prompt) the screen is its own, and there is no line.
     """
 
-    def __init__(self, given: Iterable[tuple[str, int]]) -> None:
-        self._limits = {name: _limits.value(name, amount) for name, amount in given}
+    def __init__(self, limits: Mapping[str, float]) -> None:
+        self._limits = limits
         self._started = time.monotonic()
         self._next = self._started + DELAY_SECONDS
         self._shape: tuple[int, int] | None = None

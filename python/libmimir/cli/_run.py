@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from .. import _bindings as c
@@ -35,7 +36,7 @@ def run(launch: Launch, *, cwd: str | None, stdin: str | None, report: str) -> i
         with launch.job() as job:
             if stdin is not None:
                 job.set_stream(c.MIMIR_STREAM_INPUT, c.MIMIR_MODE_DESCRIPTOR, _opened(stdin))
-            _run(job, launch.given, live=report != "none")
+            _run(job, launch.limits(), live=report != "none")
             result: JobResult[Any] = JobResult(launch.args, job.verdict, launch.limits(), launch.enforcement(job))
     except (InvalidArgumentError, LimitError, NotSupportedError):
         raise
@@ -58,8 +59,8 @@ def _opened(path: str) -> int:
         raise InvalidArgumentError(f"--stdin: cannot open {path!r}: {error.strerror}") from None
 
 
-def _run(job: _job.Job, given: list[tuple[str, int]], *, live: bool) -> None:
-    line = LiveLine(given)
+def _run(job: _job.Job, limits: Mapping[str, float], *, live: bool) -> None:
+    line = LiveLine(limits)
     show = live and LiveLine.is_possible()
     with started(job), Foreground(job, before_stop=line.clear) as foreground:
         try:

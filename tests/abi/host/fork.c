@@ -122,6 +122,8 @@ static void functions_that_are_refused(void) {
     FAILS(MIMIR_EFORKED, mimir_limit_support(MIMIR_LIMIT_MEMORY, MIMIR_SCOPE_SELF, &number));
     FAILS(MIMIR_EFORKED, mimir_job_create(command, 1, &job));
     FAILS(MIMIR_EFORKED, mimir_job_set_limit(1, MIMIR_LIMIT_MEMORY, 1));
+    FAILS(MIMIR_EFORKED, mimir_job_set_limits(1, NULL, NULL, 0));
+    FAILS(MIMIR_EFORKED, mimir_run(command, 1, NULL, NULL, 0, 0, &verdict, NULL, &job));
     FAILS(MIMIR_EFORKED, mimir_job_set_directory(1, "/"));
     FAILS(MIMIR_EFORKED, mimir_job_set_environment(1, command, 0));
     FAILS(MIMIR_EFORKED, mimir_job_set_input(1, "a", 1));

@@ -178,6 +178,68 @@ static void limits_are_in_force_before_the_command_begins(void) {
     WORKS(mimir_job_close(job));
 }
 
+static void limits_are_given_in_one_call_or_none_of_them(void) {
+    const int32_t limits[] = {MIMIR_LIMIT_OPEN_FILES, MIMIR_LIMIT_FILE_SIZE}, wrong[] = {MIMIR_LIMIT_OPEN_FILES, 99};
+    const uint64_t values[] = {78, 1234568};
+    const char *command[] = {"/bin/sh", "-c", "ulimit -n; ulimit -f"};
+    uint64_t job = job_of(command, 3);
+    int32_t enforcement = -1;
+    FAILS(MIMIR_EINVAL, mimir_job_set_limits(job, wrong, values, 2));
+    FAILS(MIMIR_EINVAL, mimir_job_set_limits(job, NULL, values, 1));
+    FAILS(MIMIR_EINVAL, mimir_job_set_limits(job, limits, NULL, 1));
+    FAILS(MIMIR_EINVAL, mimir_job_set_limits(job, limits, values, 65537));
+    FAILS(MIMIR_EBADHANDLE, mimir_job_set_limits(0, limits, values, 2));
+    WORKS(mimir_job_set_limits(job, NULL, NULL, 0));
+    WORKS(mimir_job_set_limits(job, limits + 1, values + 1, 1));
+    WORKS(mimir_job_set_stream(job, MIMIR_STREAM_OUTPUT, MIMIR_MODE_CAPTURE, 0));
+    run(job);
+    WORKS(mimir_job_enforcement(job, MIMIR_LIMIT_OPEN_FILES, &enforcement));
+    CHECK(enforcement == MIMIR_ENFORCEMENT_NONE); /* what was refused set nothing */
+    WORKS(mimir_job_enforcement(job, MIMIR_LIMIT_FILE_SIZE, &enforcement));
+    CHECK(enforcement == MIMIR_ENFORCEMENT_KERNEL);
+    FAILS(MIMIR_ESTATE, mimir_job_set_limits(job, limits, values, 2));
+    WORKS(mimir_job_close(job));
+}
+
+static void a_command_is_run_to_its_end_in_one_call(void) {
+    const int32_t limits[] = {MIMIR_LIMIT_OPEN_FILES, MIMIR_LIMIT_WALL_TIME}, wrong[] = {99};
+    const uint64_t values[] = {78, SECOND / 4}, long_values[] = {78, 60 * SECOND};
+    const char *asks[] = {"/bin/sh", "-c", "exit $(ulimit -n)"}, *sleeps[] = {"/bin/sleep", "73"}, *naps[] = {"/bin/sleep", "0.2"};
+    const char *missing[] = {"/nonexistent/program"};
+    int32_t kept[] = {-1, -1, -1};
+    uint64_t job = 7;
+    mimir_verdict verdict;
+    SIZED(verdict);
+    WORKS(mimir_run(asks, 3, limits, long_values, 2, MIMIR_UNLIMITED, &verdict, kept, &job));
+    CHECK(verdict.exit_code == 78 && verdict.reason == MIMIR_REASON_NONE && job == 0);
+    CHECK(kept[0] == MIMIR_ENFORCEMENT_KERNEL && kept[1] == MIMIR_ENFORCEMENT_WATCHDOG && kept[2] == -1);
+    WORKS(mimir_run(sleeps, 2, limits, values, 2, MIMIR_UNLIMITED, &verdict, NULL, &job));
+    CHECK(verdict.reason == MIMIR_REASON_WALL_TIME && job == 0);
+    WORKS(mimir_run(asks, 1, NULL, NULL, 0, MIMIR_UNLIMITED, &verdict, NULL, &job));
+
+    /* One that takes longer goes on as a job. */
+    kept[0] = -1;
+    FAILS(MIMIR_ETIMEDOUT, mimir_run(naps, 2, limits, long_values, 1, SECOND / 100, &verdict, kept, &job));
+    CHECK(job != 0 && kept[0] == MIMIR_ENFORCEMENT_KERNEL && kept[1] == MIMIR_ENFORCEMENT_WATCHDOG);
+    WORKS(mimir_job_wait(job, MIMIR_UNLIMITED, &verdict));
+    CHECK(verdict.exit_code == 0 && verdict.wall_time_ns >= SECOND / 5);
+    WORKS(mimir_job_close(job));
+
+    job = 7;
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, NULL, values, 1, 0, &verdict, kept, &job));
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, limits, NULL, 1, 0, &verdict, kept, &job));
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, limits, values, UINT64_MAX, 0, &verdict, kept, &job));
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, limits, values, 2, 0, NULL, kept, &job));
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, limits, values, 2, 0, &verdict, kept, NULL));
+    FAILS(MIMIR_EINVAL, mimir_run(NULL, 1, limits, values, 2, 0, &verdict, kept, &job));
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 0, limits, values, 2, 0, &verdict, kept, &job));
+    REFUSES_WRONG_SIZES(verdict, mimir_run(asks, 3, limits, values, 2, 0, &verdict, kept, &job));
+    CHECK(job == 7);
+    FAILS(MIMIR_EINVAL, mimir_run(asks, 3, wrong, values, 1, 0, &verdict, kept, &job));
+    FAILS(MIMIR_ENOENT, mimir_run(missing, 1, limits, values, 2, 0, &verdict, kept, &job));
+    CHECK(job == 0);
+}
+
 static void a_command_that_takes_too_much_memory_ends_for_memory(void) {
     uint64_t job = chore("eat", "2000000000", NULL);
     mimir_verdict verdict;
@@ -550,6 +612,8 @@ const check_case job_cases[] = {
     {"a command inherits the environment as it is now", a_command_inherits_the_environment_of_now},
     {"streams lead where they are told", streams_lead_where_they_are_told},
     {"limits are in force before the command begins", limits_are_in_force_before_the_command_begins},
+    {"limits are given in one call or none of them", limits_are_given_in_one_call_or_none_of_them},
+    {"a command is run to its end in one call", a_command_is_run_to_its_end_in_one_call},
     {"a command that takes too much memory ends for memory", a_command_that_takes_too_much_memory_ends_for_memory},
     {"a command that spins ends for CPU time", a_command_that_spins_ends_for_cpu_time},
     {"a command that sleeps ends for wall time, with its children",
