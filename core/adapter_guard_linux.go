@@ -15,19 +15,26 @@ import (
 // for yet has died; its parent may be waiting for the end of an output that the jobs hold open. But one whose first thread
 // alone has ended looks alike, and has other threads.
 const guardian = `trap '' HUP INT QUIT TERM TSTP PIPE
-died() {
-  read -r stat 2>/dev/null < /proc/%d/stat || return 0
+look() {
+  read -r stat 2>/dev/null < /proc/%[1]d/stat || stat=
   set -- ${stat##*) }
-  [ "${20}" = %d ] || return 0
-  case $1 in Z|X) set -- /proc/%d/task/*; [ $# -le 1 ];; *) return 1;; esac
+  state=$1 start=${20}
 }
+died() {
+  look
+  [ "$start" ] && [ "$start" = "$born" ] || return 0
+  case $state in Z|X) set -- /proc/%[1]d/task/*; [ $# -le 1 ];; *) return 1;; esac
+}
+look
+born=$start
+exec 3<&0
 (
-read -r _
+read -r _ <&3
 until died; do sleep 1; done
 left=yes
 while [ "$left" ]; do
   left=
-  for file in $(grep -lE '^Max realtime timeout .*%d[0-9]{7} ' /proc/[0-9]*/limits 2>/dev/null); do
+  for file in $(grep -lE '^Max realtime timeout .*%[2]d[0-9]{7} ' /proc/[0-9]*/limits 2>/dev/null); do
     process=${file%%/limits}
     read -r stat < "$process/stat" 2>/dev/null || continue
     case $stat in *') Z '*|*') X '*) continue;; esac
@@ -35,7 +42,7 @@ while [ "$left" ]; do
   done
 done
 for directory; do
-  rmdir "$directory"/libmimir-%d* 2>/dev/null
+  rmdir "$directory"/libmimir-%[2]d* 2>/dev/null
 done
 ) &
 `
@@ -47,10 +54,6 @@ func (a *unixAdapter) guard() {
 		prefix, ok := tree.HostPrefix()
 		host := unix.Getpid()
 		if !ok || host == 1 {
-			return
-		}
-		stat, err := a.proc.Stat(host)
-		if err != nil {
 			return
 		}
 		var ends [2]int
@@ -65,7 +68,7 @@ func (a *unixAdapter) guard() {
 		}
 		process, err := spawn.Start(&spawn.Spec{
 			Path: "/bin/sh",
-			Args: append([]string{"sh", "-c", fmt.Sprintf(guardian, host, stat.StartTicks, host, prefix, prefix), "libmimir-guardian"},
+			Args: append([]string{"sh", "-c", fmt.Sprintf(guardian, host, prefix), "libmimir-guardian"},
 				a.groupParents().Dirs()...),
 			Env: []string{"PATH=/bin:/usr/bin"}, Dir: "/", Files: [3]int{ends[0], null, null},
 			Umask: spawn.Absent, Ruleset: spawn.Absent, Cgroup: spawn.Absent, NewSession: true,
