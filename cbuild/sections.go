@@ -26,6 +26,9 @@ var order = []section{
 	{noun: "job", title: "Jobs: a command run under limits", intro: "A job goes through these calls: mimir_job_create; " +
 		"mimir_job_set_limit and the other setters; mimir_job_run, or mimir_job_start and mimir_job_wait; mimir_job_read for " +
 		"what was captured; mimir_job_close."},
+	{noun: "monitor", title: "Monitors: what something uses, over time", intro: "A monitor goes through these calls: " +
+		"mimir_monitor_create, from which on it is read; mimir_monitor_latest, mimir_monitor_history and mimir_monitor_summarize for " +
+		"what was read; mimir_monitor_add_alert and mimir_monitor_next for what is to be told; mimir_monitor_close."},
 	{noun: "path", title: "Paths and the user's directories"},
 }
 

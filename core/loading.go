@@ -18,3 +18,6 @@ var KeptForLife = func(descriptor int) {}
 
 // BeforeOwnLimit is called before a limit that the process sets on itself takes effect.
 var BeforeOwnLimit = func(Limit) {}
+
+// Spend is told of bytes that are about to become garbage, by what goes on making some that no caller counts.
+var Spend = func(bytes int) {}

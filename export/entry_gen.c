@@ -276,6 +276,74 @@ int32_t mimir_limit_support(int32_t limit, int32_t scope, int32_t *enforcement) 
     return mimirgo_limit_support(limit, scope, enforcement);
 }
 
+int32_t mimir_monitor_create(int32_t target, uint64_t id, uint64_t interval_ns, uint64_t history,
+                             uint64_t *monitor) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_create");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_create(target, id, interval_ns, history, monitor);
+}
+
+int32_t mimir_monitor_latest(uint64_t monitor, mimir_sample *sample) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_latest");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_latest(monitor, sample);
+}
+
+int32_t mimir_monitor_history(uint64_t monitor, uint64_t first, mimir_sample *samples,
+                              uint64_t length, uint64_t *stored) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_history");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_history(monitor, first, samples, length, stored);
+}
+
+int32_t mimir_monitor_summarize(uint64_t monitor, int32_t metric, uint64_t window_ns,
+                                mimir_summary *summary) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_summarize");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_summarize(monitor, metric, window_ns, summary);
+}
+
+int32_t mimir_monitor_add_alert(uint64_t monitor, int32_t metric, int32_t side, double threshold,
+                                double clear, uint64_t hold_ns, uint32_t *alert) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_add_alert");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_add_alert(monitor, metric, side, threshold, clear, hold_ns, alert);
+}
+
+int32_t mimir_monitor_remove_alert(uint64_t monitor, uint32_t alert) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_remove_alert");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_remove_alert(monitor, alert);
+}
+
+int32_t mimir_monitor_next(uint64_t monitor, uint64_t timeout_ns, mimir_event *event) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_next");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_next(monitor, timeout_ns, event);
+}
+
+int32_t mimir_monitor_close(uint64_t monitor) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_monitor_close");
+#endif
+    mimir_enter();
+    return mimirgo_monitor_close(monitor);
+}
+
 int32_t mimir_path_normalize(int32_t flavour, const char *path, char *buffer, uint64_t length,
                              uint64_t *needed) {
 #ifndef _WIN32

@@ -98,7 +98,7 @@ func mimirgo_run(argv **C.char, argc C.uint64_t, limits *C.int32_t, values *C.ui
 		return fail(err)
 	}
 	atomic.StoreUint64(published, 0)
-	handles.take(handle)
+	take[*jobHandle](handle)
 	if err == nil {
 		store_mimir_verdict(verdict, &v)
 		err = j.Close()
@@ -119,7 +119,7 @@ func mimirgo_run(argv **C.char, argc C.uint64_t, limits *C.int32_t, values *C.ui
 //export mimirgo_job_set_limit
 func mimirgo_job_set_limit(job C.uint64_t, limit C.int32_t, value C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.SetLimit(core.Limit(limit), uint64(value)) })
+	return with(job, func(j *jobHandle) error { return j.SetLimit(core.Limit(limit), uint64(value)) })
 }
 
 // mimir_job_set_limits gives the job count limits in one call: MIMIR_LIMIT_* constants, each with the value at the same place
@@ -136,7 +136,7 @@ func mimirgo_job_set_limits(job C.uint64_t, limits *C.int32_t, values *C.uint64_
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetLimits(chosen, amounts) })
+	return with(job, func(j *jobHandle) error { return j.SetLimits(chosen, amounts) })
 }
 
 // limitList is a view of the caller's limits and of their values.
@@ -165,7 +165,7 @@ func mimirgo_job_set_directory(job C.uint64_t, path *C.char) (status C.int32_t) 
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetDirectory(directory) })
+	return with(job, func(j *jobHandle) error { return j.SetDirectory(directory) })
 }
 
 // mimir_job_set_environment sets the whole environment of the command: count strings "NAME=value". The strings are copied.
@@ -181,7 +181,7 @@ func mimirgo_job_set_environment(job C.uint64_t, variables **C.char, count C.uin
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetEnvironment(list) })
+	return with(job, func(j *jobHandle) error { return j.SetEnvironment(list) })
 }
 
 // mimir_job_set_input gives the command length bytes to read on its standard input, followed by the end of file. The bytes
@@ -199,7 +199,7 @@ func mimirgo_job_set_input(job C.uint64_t, data unsafe.Pointer, length C.uint64_
 		return st
 	}
 	spend(2 * min(len(input), perInput))
-	return withJob(job, func(j *jobHandle) error { return j.SetInput(input) })
+	return with(job, func(j *jobHandle) error { return j.SetInput(input) })
 }
 
 // mimir_job_set_stream says where a stream (MIMIR_STREAM_INPUT, _OUTPUT, _ERROR) of the command leads: a MIMIR_MODE_*
@@ -212,7 +212,7 @@ func mimirgo_job_set_input(job C.uint64_t, data unsafe.Pointer, length C.uint64_
 //export mimirgo_job_set_stream
 func mimirgo_job_set_stream(job C.uint64_t, stream, mode C.int32_t, descriptor C.int64_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		return j.SetStream(core.Stream(stream), core.StreamMode(mode), int64(descriptor))
 	})
 }
@@ -227,7 +227,7 @@ func mimirgo_job_set_stream(job C.uint64_t, stream, mode C.int32_t, descriptor C
 //export mimirgo_job_set_option
 func mimirgo_job_set_option(job C.uint64_t, option C.int32_t, value C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.SetOption(core.Option(option), uint64(value)) })
+	return with(job, func(j *jobHandle) error { return j.SetOption(core.Option(option), uint64(value)) })
 }
 
 // mimir_job_set_priority gives the command a priority, a nice value from -20 to 19 or one of the MIMIR_PRIORITY_* constants, which
@@ -241,7 +241,7 @@ func mimirgo_job_set_option(job C.uint64_t, option C.int32_t, value C.uint64_t) 
 //export mimirgo_job_set_priority
 func mimirgo_job_set_priority(job C.uint64_t, priority C.int32_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.SetPriority(core.Priority(priority)) })
+	return with(job, func(j *jobHandle) error { return j.SetPriority(core.Priority(priority)) })
 }
 
 // mimir_job_set_user sets the user, the group and count supplementary groups that the command runs as. Whether the caller
@@ -264,7 +264,7 @@ func mimirgo_job_set_user(job C.uint64_t, user, group C.uint32_t, groups *C.uint
 	for _, g := range unsafe.Slice(groups, int(count)) {
 		u.Groups = append(u.Groups, uint32(g))
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetUser(u) })
+	return with(job, func(j *jobHandle) error { return j.SetUser(u) })
 }
 
 // mimir_job_set_writable confines the command and its descendants to changing files below count directories (a count of 0:
@@ -282,7 +282,7 @@ func mimirgo_job_set_writable(job C.uint64_t, directories **C.char, count C.uint
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error { return j.SetWritable(list) })
+	return with(job, func(j *jobHandle) error { return j.SetWritable(list) })
 }
 
 // mimir_job_start starts the command, with its limits in force before its first instruction, and watches it from a thread
@@ -297,7 +297,7 @@ func mimirgo_job_set_writable(job C.uint64_t, directories **C.char, count C.uint
 //export mimirgo_job_start
 func mimirgo_job_start(job C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.Start() })
+	return with(job, func(j *jobHandle) error { return j.Start() })
 }
 
 // mimir_job_run starts the command and waits in the calling thread until it and its process group are gone, or until
@@ -314,7 +314,7 @@ func mimirgo_job_run(job C.uint64_t, timeout_ns C.uint64_t, verdict *C.mimir_ver
 	if st := check_mimir_verdict(verdict); st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		v, err := j.Run(duration(timeout_ns))
 		if err == nil {
 			store_mimir_verdict(verdict, &v)
@@ -337,7 +337,7 @@ func mimirgo_job_wait(job C.uint64_t, timeout_ns C.uint64_t, verdict *C.mimir_ve
 	if st := check_mimir_verdict(verdict); st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		v, err := j.Wait(duration(timeout_ns))
 		if err == nil {
 			store_mimir_verdict(verdict, &v)
@@ -355,7 +355,7 @@ func mimirgo_job_wait(job C.uint64_t, timeout_ns C.uint64_t, verdict *C.mimir_ve
 //export mimirgo_job_kill
 func mimirgo_job_kill(job C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.Kill() })
+	return with(job, func(j *jobHandle) error { return j.Kill() })
 }
 
 // mimir_job_signal sends a signal to the command and its process group.
@@ -367,7 +367,7 @@ func mimirgo_job_kill(job C.uint64_t) (status C.int32_t) {
 //export mimirgo_job_signal
 func mimirgo_job_signal(job C.uint64_t, signal C.int32_t) (status C.int32_t) {
 	defer guard(&status)
-	return withJob(job, func(j *jobHandle) error { return j.Signal(int32(signal)) })
+	return with(job, func(j *jobHandle) error { return j.Signal(int32(signal)) })
 }
 
 // mimir_job_pid stores the process id of the command, which is also the id of its process group.
@@ -381,7 +381,7 @@ func mimirgo_job_pid(job C.uint64_t, pid *C.int64_t) (status C.int32_t) {
 	if pid == nil {
 		return null("pid")
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		id, err := j.PID()
 		if err == nil {
 			*pid = C.int64_t(id)
@@ -403,7 +403,7 @@ func mimirgo_job_usage(job C.uint64_t, usage *C.mimir_usage) (status C.int32_t) 
 	if st := check_mimir_usage(usage); st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		u, err := j.Usage()
 		if err == nil {
 			store_mimir_usage(usage, &u)
@@ -429,7 +429,7 @@ func mimirgo_job_read(job C.uint64_t, stream C.int32_t, buffer unsafe.Pointer, l
 	if st != ok {
 		return st
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		n, err := j.Read(core.Stream(stream), space)
 		if err == nil {
 			*count = C.uint64_t(n)
@@ -450,7 +450,7 @@ func mimirgo_job_enforcement(job C.uint64_t, limit C.int32_t, enforcement *C.int
 	if enforcement == nil {
 		return null("enforcement")
 	}
-	return withJob(job, func(j *jobHandle) error {
+	return with(job, func(j *jobHandle) error {
 		kept, err := j.Enforcement(core.Limit(limit))
 		if err == nil {
 			*enforcement = C.int32_t(kept)
@@ -467,7 +467,7 @@ func mimirgo_job_enforcement(job C.uint64_t, limit C.int32_t, enforcement *C.int
 //export mimirgo_job_close
 func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
 	defer guard(&status)
-	j, found := handles.take(uint64(job))
+	j, found := take[*jobHandle](uint64(job))
 	if !found {
 		return staleHandle(uint64(job))
 	}
@@ -484,17 +484,6 @@ const perJob = 2 << 10
 
 // perInput is the most of an input that is kept on Go's heap.
 const perInput = 64 << 10
-
-func withJob(handle C.uint64_t, act func(*jobHandle) error) C.int32_t {
-	j, found := handles.get(uint64(handle))
-	if !found {
-		return staleHandle(uint64(handle))
-	}
-	if err := act(j); err != nil {
-		return fail(err)
-	}
-	return ok
-}
 
 // duration turns nanoseconds of the C interface into a time.Duration; Unlimited and what does not fit become the largest.
 func duration(ns C.uint64_t) time.Duration {

@@ -15,7 +15,7 @@ import (
 // exportedFunctions take, between them, a pointer to every struct of the interface.
 var exportedFunctions = []any{
 	mimirgo_last_error, mimirgo_system_get, mimirgo_usage_get, mimirgo_usage_measure, mimirgo_job_run,
-	mimirgo_system_measure, mimirgo_container_get,
+	mimirgo_system_measure, mimirgo_container_get, mimirgo_monitor_latest, mimirgo_monitor_summarize, mimirgo_monitor_next,
 }
 
 // TestGoSeesTheLayoutThatCSees compares what cgo sees with what a C compiler sees: with the program's output in the

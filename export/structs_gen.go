@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"libmimir/core"
+	"libmimir/core/monitor"
 )
 
 // check_<struct> answers whether a struct given by the caller can be filled: its size may be that of any version, older
@@ -162,6 +163,85 @@ func store_mimir_verdict(p *C.mimir_verdict, v *core.Verdict) {
 		output_bytes:      C.uint64_t(v.OutputBytes),
 		peak_is_sampled:   C.uint32_t(v.PeakIsSampled),
 		peak_processes:    C.uint32_t(v.PeakProcesses),
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
+}
+
+func check_mimir_event(p *C.mimir_event) C.int32_t {
+	if p == nil {
+		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_event is NULL"))
+	}
+	return checkSize("mimir_event", uint32(p.size), 56, uint32(unsafe.Sizeof(*p)))
+}
+
+func store_mimir_event(p *C.mimir_event, v *monitor.Event) {
+	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
+	full := C.mimir_event{
+		size:      C.uint32_t(size),
+		kind:      C.int32_t(v.Kind),
+		metric:    C.int32_t(v.Metric),
+		alert:     C.uint32_t(v.Alert),
+		lost:      C.uint32_t(v.Lost),
+		time_ns:   C.uint64_t(v.TimeNs),
+		number:    C.uint64_t(v.Number),
+		value:     C.double(v.Value),
+		threshold: C.double(v.Threshold),
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
+}
+
+func check_mimir_sample(p *C.mimir_sample) C.int32_t {
+	if p == nil {
+		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_sample is NULL"))
+	}
+	return checkSize("mimir_sample", uint32(p.size), 96, uint32(unsafe.Sizeof(*p)))
+}
+
+func store_mimir_sample(p *C.mimir_sample, v *monitor.Sample) {
+	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
+	full := C.mimir_sample{
+		size:           C.uint32_t(size),
+		fields:         C.uint32_t(v.Fields),
+		number:         C.uint64_t(v.Number),
+		time_ns:        C.uint64_t(v.TimeNs),
+		elapsed_ns:     C.uint64_t(v.ElapsedNs),
+		cpu_percent:    C.double(v.CPUPercent),
+		cpu_time_ns:    C.uint64_t(v.CPUTimeNs),
+		memory_bytes:   C.uint64_t(v.MemoryBytes),
+		memory_percent: C.double(v.MemoryPercent),
+		virtual_bytes:  C.uint64_t(v.VirtualBytes),
+		swap_bytes:     C.uint64_t(v.SwapBytes),
+		threads:        C.uint32_t(v.Threads),
+		descriptors:    C.uint32_t(v.Descriptors),
+		processes:      C.uint32_t(v.Processes),
+		run_queue:      C.uint32_t(v.RunQueue),
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
+}
+
+func check_mimir_summary(p *C.mimir_summary) C.int32_t {
+	if p == nil {
+		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_summary is NULL"))
+	}
+	return checkSize("mimir_summary", uint32(p.size), 104, uint32(unsafe.Sizeof(*p)))
+}
+
+func store_mimir_summary(p *C.mimir_summary, v *monitor.Summary) {
+	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
+	full := C.mimir_summary{
+		size:             C.uint32_t(size),
+		samples:          C.uint64_t(v.Samples),
+		duration_ns:      C.uint64_t(v.DurationNs),
+		first:            C.double(v.First),
+		last:             C.double(v.Last),
+		least:            C.double(v.Least),
+		most:             C.double(v.Most),
+		mean:             C.double(v.Mean),
+		deviation:        C.double(v.Deviation),
+		median:           C.double(v.Median),
+		percentile95:     C.double(v.Percentile95),
+		percentile99:     C.double(v.Percentile99),
+		slope_per_second: C.double(v.SlopePerSecond),
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
 }

@@ -11,8 +11,8 @@ import (
 	"libmimir/core/job"
 )
 
-// watchers counts the jobs that live, each of which may come to need a thread to watch it, and the threads set aside for
-// them. The runtime, when it wants a thread and is refused one, ends the process; so threads are set aside while refusal is
+// watchers counts the jobs that live, each of which may come to need a thread to watch it, with one for all monitors, and the
+// threads set aside for them. The runtime, when it wants a thread and is refused one, ends the process; so threads are set aside while refusal is
 // still an answer.
 var watchers struct {
 	mu             sync.Mutex
@@ -30,8 +30,9 @@ func beforeOwnLimit(limit core.Limit) {
 }
 
 func init() {
-	job.ReserveWatcher = reserveWatcher
-	job.ReleaseWatcher = releaseWatcher
+	core.ReserveThread = reserveWatcher
+	core.ReleaseThread = releaseWatcher
+	core.Spend = spend
 	job.HostEnvironment = hostEnvironment
 }
 

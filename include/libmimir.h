@@ -987,6 +987,261 @@ MIMIR_API int32_t mimir_job_close(uint64_t job);
 
 
 /* =================================================================================================
+ * Monitors: what something uses, over time */
+
+/* A monitor goes through these calls: mimir_monitor_create, from which on it is read;
+ * mimir_monitor_latest, mimir_monitor_history and mimir_monitor_summarize for what was read;
+ * mimir_monitor_add_alert and mimir_monitor_next for what is to be told; mimir_monitor_close. */
+
+/* On which side of its threshold a metric raises an alert. */
+enum mimir_alert_side {
+    /* Raises an alert when the metric is more than the threshold. */
+    MIMIR_ALERT_ABOVE = 0,
+    /* Raises an alert when the metric is less than the threshold. */
+    MIMIR_ALERT_BELOW = 1
+};
+
+/* What a monitor has to tell. */
+enum mimir_event_kind {
+    /* A metric has been beyond the threshold of an alert for as long as it must. */
+    MIMIR_EVENT_RAISED = 1,
+    /* The metric of an alert that was raised has come back. */
+    MIMIR_EVENT_CLEARED = 2,
+    /* What the monitor reads has ended. It is the last event, and the samples stay. */
+    MIMIR_EVENT_ENDED = 3
+};
+
+/* One number of a sample. */
+enum mimir_metric {
+    /* The CPU time between two samples, in per cent: mimir_sample.cpu_percent. */
+    MIMIR_METRIC_CPU_PERCENT = 0,
+    /* The CPU time since the start: mimir_sample.cpu_time_ns. */
+    MIMIR_METRIC_CPU_TIME_NS = 1,
+    /* The memory in use: mimir_sample.memory_bytes. */
+    MIMIR_METRIC_MEMORY_BYTES = 2,
+    /* The same in per cent of what there is: mimir_sample.memory_percent. */
+    MIMIR_METRIC_MEMORY_PERCENT = 3,
+    /* The mapped address space, of a process or a job: mimir_sample.virtual_bytes. */
+    MIMIR_METRIC_VIRTUAL_BYTES = 4,
+    /* The swap space in use, of the system: mimir_sample.swap_bytes. */
+    MIMIR_METRIC_SWAP_BYTES = 5,
+    /* The number of threads: mimir_sample.threads. */
+    MIMIR_METRIC_THREADS = 6,
+    /* The number of open descriptors, of a process: mimir_sample.descriptors. */
+    MIMIR_METRIC_DESCRIPTORS = 7,
+    /* The number of processes, of the system: mimir_sample.processes. */
+    MIMIR_METRIC_PROCESSES = 8,
+    /* How many threads want to run, of the system: mimir_sample.run_queue. */
+    MIMIR_METRIC_RUN_QUEUE = 9
+};
+
+/* A kind of what a monitor reads. */
+enum mimir_monitor_target {
+    /* A process, by its id; 0 is the caller. */
+    MIMIR_MONITOR_PROCESS = 0,
+    /* A job that has been started, by its handle: what mimir_job_usage tells. */
+    MIMIR_MONITOR_JOB = 1,
+    /* The system as a whole; its id is 0. */
+    MIMIR_MONITOR_SYSTEM = 2
+};
+
+/* What a monitor has to tell. */
+typedef struct mimir_event {
+    /* Set it to sizeof(mimir_event) before the call; the library answers how many bytes it
+     * knows. */
+    uint32_t size;
+    /* What has happened, a MIMIR_EVENT_* constant. */
+    int32_t kind;
+    /* That of the alert. Of MIMIR_EVENT_ENDED it is 0, and so are the alert, the value and the
+     * threshold. */
+    int32_t metric;
+    /* The alert's number, as mimir_monitor_add_alert gave it. */
+    uint32_t alert;
+    /* How many events before this one nobody has asked for in time: the last 64 are kept. */
+    uint32_t lost;
+    /* Zero. */
+    uint32_t reserved0;
+    /* That of the sample: nanoseconds since 1970. */
+    uint64_t time_ns;
+    /* That of the sample; of MIMIR_EVENT_ENDED the last one's. */
+    uint64_t number;
+    /* What the metric was then. */
+    double value;
+    /* The alert's: where it is raised, or where it is cleared. */
+    double threshold;
+} mimir_event;
+
+/* One reading of a monitor. The readings of a process, of a job and of the system have the same
+ * fields; those that were not made are 0. */
+typedef struct mimir_sample {
+    /* Set it to sizeof(mimir_sample) before the call; the library answers how many bytes it
+     * knows. */
+    uint32_t size;
+    /* Says which of the readings below were made: bit n (1 << n) stands for the mimir_metric of
+     * that number. */
+    uint32_t fields;
+    /* Counts the monitor's samples from 1. A number that is missing is a reading that failed, or
+     * that came too late. */
+    uint64_t number;
+    /* When it was made: nanoseconds since 1970, by the system's clock. */
+    uint64_t time_ns;
+    /* How long after the monitor's first sample, by a clock that nobody sets. */
+    uint64_t elapsed_ns;
+    /* CPU time since the sample before: of a process or a job, 100 for each CPU that was used
+     * all the time; of the system, 100 for all CPUs. The first sample has none. */
+    double cpu_percent;
+    /* User and system CPU time, since the process or job was started, or the system. */
+    uint64_t cpu_time_ns;
+    /* The memory in use: of a process, its resident memory; of a job, that of its processes
+     * added up; of the system, all that is not available to programs (total_memory_bytes less
+     * available_memory_bytes). */
+    uint64_t memory_bytes;
+    /* memory_bytes as a percentage of what there is: of a process, the system's memory, or what
+     * its container may take, if that is less (both as they were when the monitor was made); of
+     * a job, its memory limit, or without one as of a process; of the system, its memory. */
+    double memory_percent;
+    /* The mapped address space. */
+    uint64_t virtual_bytes;
+    /* The swap space in use. */
+    uint64_t swap_bytes;
+    /* The number of threads. */
+    uint32_t threads;
+    /* The number of open descriptors (handles on Windows). */
+    uint32_t descriptors;
+    /* The number of processes. */
+    uint32_t processes;
+    /* How many threads want to run, as in mimir_system_usage. */
+    uint32_t run_queue;
+} mimir_sample;
+
+/* What a metric came to over some samples. */
+typedef struct mimir_summary {
+    /* Set it to sizeof(mimir_summary) before the call; the library answers how many bytes it
+     * knows. */
+    uint32_t size;
+    /* Zero. */
+    uint32_t reserved0;
+    /* How many of them have the metric; without any, all else is 0. */
+    uint64_t samples;
+    /* The time between the first of them and the last. */
+    uint64_t duration_ns;
+    /* The earliest value. */
+    double first;
+    /* The latest value. */
+    double last;
+    /* The smallest value. */
+    double least;
+    /* The largest value. */
+    double most;
+    /* The sum of the values divided by their number. */
+    double mean;
+    /* Their standard deviation from the mean, of the samples as a whole (divided by their
+     * number). */
+    double deviation;
+    /* The value that half of them are not above (nearest rank). */
+    double median;
+    /* The value that 95 % of them are not above. */
+    double percentile95;
+    /* The value that 99 % of them are not above. */
+    double percentile99;
+    /* The trend: by how much the metric grows in a second, along the straight line that is
+     * nearest to the samples (least squares). 0 for fewer than two samples. */
+    double slope_per_second;
+} mimir_summary;
+
+/* mimir_monitor_create makes a monitor of a target, a MIMIR_MONITOR_* constant, with its id. It
+ * makes the first sample at once, and others from then on, one each interval_ns nanoseconds, in
+ * a thread of the library that all monitors share; history is how many samples are kept, of
+ * which the oldest make room. Memory is taken for those that there are: 112 bytes each.
+ *
+ * Returns: MIMIR_OK; MIMIR_EINVAL for an unknown target, a number that cannot be a process id,
+ * an interval below a millisecond, a history of 0 or above 1,000,000 samples, or when monitor is
+ * NULL; MIMIR_ESRCH when the process or job has ended; MIMIR_EBADHANDLE and MIMIR_ESTATE of a
+ * job that is not there or has not been started; MIMIR_EPERM when nothing of the process may be
+ * read; MIMIR_ENOTSUP where the target cannot be read; MIMIR_ENOMEM when the system has no
+ * thread or memory left.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_create(int32_t target, uint64_t id, uint64_t interval_ns,
+                                       uint64_t history, uint64_t *monitor);
+
+/* mimir_monitor_latest stores the last sample.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL when sample is NULL or sample->size is
+ * wrong.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_latest(uint64_t monitor, mimir_sample *sample);
+
+/* mimir_monitor_history stores up to length samples, oldest first, from the number first on (1:
+ * from the oldest that is kept), and how many they are. samples[0].size is to be set: it is that
+ * of each. To get what is new each time, ask from the number behind the last one's. With a
+ * length of 0 it stores how many there are.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL when stored is NULL, samples is NULL with a
+ * length above 0, samples[0].size is wrong, or a length is more than memory.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_history(uint64_t monitor, uint64_t first, mimir_sample *samples,
+                                        uint64_t length, uint64_t *stored);
+
+/* mimir_monitor_summarize stores what a metric, a MIMIR_METRIC_* constant, came to over the
+ * samples of the window_ns nanoseconds before the last one (MIMIR_UNLIMITED: over all that are
+ * kept). Samples without the metric are left out.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown metric, or when summary is
+ * NULL or summary->size is wrong.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_summarize(uint64_t monitor, int32_t metric, uint64_t window_ns,
+                                          mimir_summary *summary);
+
+/* mimir_monitor_add_alert has every sample from now on held against a rule, and stores the
+ * alert's number. The alert is raised (MIMIR_EVENT_RAISED) once a metric, a MIMIR_METRIC_*
+ * constant, has been beyond the threshold, on the side that is a MIMIR_ALERT_* constant, at
+ * every sample for hold_ns nanoseconds (0: at one sample), and cleared (MIMIR_EVENT_CLEARED)
+ * once it is back at clear: the threshold itself, or a number on its quiet side, so that a
+ * metric that hovers about the threshold raises one alert and not many.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown metric or side, what is not a
+ * finite number, a number to clear that is beyond the threshold, or when alert is NULL;
+ * MIMIR_ENOMEM when the monitor has 256 alerts.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_add_alert(uint64_t monitor, int32_t metric, int32_t side,
+                                          double threshold, double clear, uint64_t hold_ns,
+                                          uint32_t *alert);
+
+/* mimir_monitor_remove_alert takes an alert away, by its number. No event of it is told any
+ * more, nor that it is cleared, if it was raised.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_ENOENT when the monitor has no such alert.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_remove_alert(uint64_t monitor, uint32_t alert);
+
+/* mimir_monitor_next waits for the next event, for timeout_ns nanoseconds at most (0: does not
+ * wait; MIMIR_UNLIMITED: as long as it takes), and stores it. Each event is told once, to one of
+ * the threads that wait.
+ *
+ * Returns: MIMIR_OK; MIMIR_ETIMEDOUT when there is none; MIMIR_EINTR when a signal arrived at
+ * this thread; MIMIR_ESRCH when the last one, MIMIR_EVENT_ENDED, has been told; MIMIR_ESTATE
+ * when the monitor is closed meanwhile; MIMIR_EBADHANDLE; MIMIR_EINVAL when event is NULL or
+ * event->size is wrong.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_next(uint64_t monitor, uint64_t timeout_ns, mimir_event *event);
+
+/* mimir_monitor_close ends a monitor and gives its handle back. Threads that wait for an event
+ * of it return.
+ *
+ * Returns: MIMIR_OK; MIMIR_EBADHANDLE when it is closed already.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_monitor_close(uint64_t monitor);
+
+
+/* =================================================================================================
  * Paths and the user's directories */
 
 /* A set of rules for paths. */

@@ -47,13 +47,6 @@ const (
 	failed
 )
 
-// ReserveWatcher and ReleaseWatcher bracket the life of a command: while it lives, a goroutine may be left behind to watch it,
-// which takes a thread. A host that may run out of threads makes ReserveWatcher fail when there is none left.
-var (
-	ReserveWatcher = func() error { return nil }
-	ReleaseWatcher = func() {}
-)
-
 // New makes a job of a command: the program and its arguments.
 func New(a core.Adapter, args []string) (*Job, error) {
 	if len(args) == 0 || args[0] == "" {
@@ -112,6 +105,18 @@ func (j *Job) SetLimits(limits []core.Limit, values []uint64) error {
 		j.command.Limits = changed
 		return nil
 	})
+}
+
+// Limit tells a limit that the job was given; core.Unlimited without it.
+func (j *Job) Limit(limit core.Limit) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if limit.Known() {
+		if value, given := j.command.Limits.Of(limit); given {
+			return value
+		}
+	}
+	return core.Unlimited
 }
 
 // SetDirectory sets the directory to start in.
@@ -298,13 +303,13 @@ func (j *Job) start() error {
 			command.Env, command.EnvKept = HostEnvironment()
 		}
 		j.output = captures(&command)
-		if err := ReserveWatcher(); err != nil {
+		if err := core.ReserveThread(); err != nil {
 			return err
 		}
 		now := time.Now()
 		child, err := j.adapter.Start(&command)
 		if err != nil {
-			ReleaseWatcher()
+			core.ReleaseThread()
 			j.state = failed
 			return err
 		}

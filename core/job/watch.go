@@ -257,7 +257,7 @@ func (j *Job) finish() {
 			v.Reason = core.ReasonFailed
 		}
 	}
-	ReleaseWatcher()
+	core.ReleaseThread()
 	j.verdict, j.state = v, ended
 	j.done.Open()
 }

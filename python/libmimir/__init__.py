@@ -12,8 +12,8 @@
 
 `libmimir.platform` has the adapter; `libmimir.jobs` commands under limits, `libmimir.popen` those that run beside their
 caller, `libmimir.aio` those of asyncio, `libmimir.sandbox` those that are kept to a directory; `libmimir.process` has
-running processes, `libmimir.system` the whole system and the container around this process, `libmimir.errors` the
-exceptions, and `libmimir.raw` the C interface.
+running processes, `libmimir.system` the whole system and the container around this process, `libmimir.monitor` all of
+this over time, `libmimir.errors` the exceptions, and `libmimir.raw` the C interface.
 
 Everything can be called from all threads at once, also without the interpreter's lock: on a free-threaded build nothing
 here turns it on. Forked children have the package as well: between fork and exec what limits them, groups them, resets
@@ -74,9 +74,10 @@ __version__: str = _VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import aio, cli, errors, jobs, platform, popen, process, raw, sandbox, system
+    from . import aio, cli, errors, jobs, monitor, platform, popen, process, raw, sandbox, system
     from .aio import AsyncProcess, create_process, run_async
     from .jobs import JobError, JobResult, run
+    from .monitor import Monitor
     from .popen import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
     from .process import (
         PRIORITIES,
@@ -94,7 +95,7 @@ if TYPE_CHECKING:
     from .system import ContainerInfo, SystemUsage, container_info, system_usage
 
 # What is imported on its first use: each costs more than the rest of the package together.
-_LAZY_MODULES = ("aio", "cli", "jobs", "popen", "process", "raw", "sandbox", "system")
+_LAZY_MODULES = ("aio", "cli", "jobs", "monitor", "popen", "process", "raw", "sandbox", "system")
 _LAZY_NAMES = {
     "AsyncProcess": "aio",
     "create_process": "aio",
@@ -102,6 +103,7 @@ _LAZY_NAMES = {
     "JobError": "jobs",
     "JobResult": "jobs",
     "run": "jobs",
+    "Monitor": "monitor",
     "DEVNULL": "popen",
     "PIPE": "popen",
     "STDOUT": "popen",
@@ -162,6 +164,8 @@ __all__ = [
     "create_process",
     "run",
     "run_async",
+    # monitor
+    "Monitor",
     # sandbox
     "IsolatedEnvironment",
     "ProcessIsolator",
@@ -212,6 +216,7 @@ __all__ = [
     "cli",
     "errors",
     "jobs",
+    "monitor",
     "platform",
     "popen",
     "process",

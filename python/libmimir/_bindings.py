@@ -285,6 +285,50 @@ MIMIR_REASON_FAILED: Final = 8
 its output.
 """
 
+# mimir_alert_side: On which side of its threshold a metric raises an alert.
+MIMIR_ALERT_ABOVE: Final = 0
+"""Raises an alert when the metric is more than the threshold."""
+MIMIR_ALERT_BELOW: Final = 1
+"""Raises an alert when the metric is less than the threshold."""
+
+# mimir_event_kind: What a monitor has to tell.
+MIMIR_EVENT_RAISED: Final = 1
+"""A metric has been beyond the threshold of an alert for as long as it must."""
+MIMIR_EVENT_CLEARED: Final = 2
+"""The metric of an alert that was raised has come back."""
+MIMIR_EVENT_ENDED: Final = 3
+"""What the monitor reads has ended. It is the last event, and the samples stay."""
+
+# mimir_metric: One number of a sample.
+MIMIR_METRIC_CPU_PERCENT: Final = 0
+"""The CPU time between two samples, in per cent: mimir_sample.cpu_percent."""
+MIMIR_METRIC_CPU_TIME_NS: Final = 1
+"""The CPU time since the start: mimir_sample.cpu_time_ns."""
+MIMIR_METRIC_MEMORY_BYTES: Final = 2
+"""The memory in use: mimir_sample.memory_bytes."""
+MIMIR_METRIC_MEMORY_PERCENT: Final = 3
+"""The same in per cent of what there is: mimir_sample.memory_percent."""
+MIMIR_METRIC_VIRTUAL_BYTES: Final = 4
+"""The mapped address space, of a process or a job: mimir_sample.virtual_bytes."""
+MIMIR_METRIC_SWAP_BYTES: Final = 5
+"""The swap space in use, of the system: mimir_sample.swap_bytes."""
+MIMIR_METRIC_THREADS: Final = 6
+"""The number of threads: mimir_sample.threads."""
+MIMIR_METRIC_DESCRIPTORS: Final = 7
+"""The number of open descriptors, of a process: mimir_sample.descriptors."""
+MIMIR_METRIC_PROCESSES: Final = 8
+"""The number of processes, of the system: mimir_sample.processes."""
+MIMIR_METRIC_RUN_QUEUE: Final = 9
+"""How many threads want to run, of the system: mimir_sample.run_queue."""
+
+# mimir_monitor_target: A kind of what a monitor reads.
+MIMIR_MONITOR_PROCESS: Final = 0
+"""A process, by its id; 0 is the caller."""
+MIMIR_MONITOR_JOB: Final = 1
+"""A job that has been started, by its handle: what mimir_job_usage tells."""
+MIMIR_MONITOR_SYSTEM: Final = 2
+"""The system as a whole; its id is 0."""
+
 ENUMS: Final[dict[str, dict[str, int]]] = {
     "mimir_container_kind": {
         "MIMIR_CONTAINER_NONE": MIMIR_CONTAINER_NONE,
@@ -412,6 +456,32 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_REASON_PROCESSES": MIMIR_REASON_PROCESSES,
         "MIMIR_REASON_KILLED": MIMIR_REASON_KILLED,
         "MIMIR_REASON_FAILED": MIMIR_REASON_FAILED,
+    },
+    "mimir_alert_side": {
+        "MIMIR_ALERT_ABOVE": MIMIR_ALERT_ABOVE,
+        "MIMIR_ALERT_BELOW": MIMIR_ALERT_BELOW,
+    },
+    "mimir_event_kind": {
+        "MIMIR_EVENT_RAISED": MIMIR_EVENT_RAISED,
+        "MIMIR_EVENT_CLEARED": MIMIR_EVENT_CLEARED,
+        "MIMIR_EVENT_ENDED": MIMIR_EVENT_ENDED,
+    },
+    "mimir_metric": {
+        "MIMIR_METRIC_CPU_PERCENT": MIMIR_METRIC_CPU_PERCENT,
+        "MIMIR_METRIC_CPU_TIME_NS": MIMIR_METRIC_CPU_TIME_NS,
+        "MIMIR_METRIC_MEMORY_BYTES": MIMIR_METRIC_MEMORY_BYTES,
+        "MIMIR_METRIC_MEMORY_PERCENT": MIMIR_METRIC_MEMORY_PERCENT,
+        "MIMIR_METRIC_VIRTUAL_BYTES": MIMIR_METRIC_VIRTUAL_BYTES,
+        "MIMIR_METRIC_SWAP_BYTES": MIMIR_METRIC_SWAP_BYTES,
+        "MIMIR_METRIC_THREADS": MIMIR_METRIC_THREADS,
+        "MIMIR_METRIC_DESCRIPTORS": MIMIR_METRIC_DESCRIPTORS,
+        "MIMIR_METRIC_PROCESSES": MIMIR_METRIC_PROCESSES,
+        "MIMIR_METRIC_RUN_QUEUE": MIMIR_METRIC_RUN_QUEUE,
+    },
+    "mimir_monitor_target": {
+        "MIMIR_MONITOR_PROCESS": MIMIR_MONITOR_PROCESS,
+        "MIMIR_MONITOR_JOB": MIMIR_MONITOR_JOB,
+        "MIMIR_MONITOR_SYSTEM": MIMIR_MONITOR_SYSTEM,
     },
 }
 """The constants of each enum and set of bits, by their C names."""
@@ -749,6 +819,173 @@ class mimir_verdict(ctypes.Structure):
     )
 
 
+class mimir_event(ctypes.Structure):
+    """What a monitor has to tell."""
+
+    size: int
+    """Set it to sizeof(mimir_event) before the call; the library answers how many bytes it
+    knows.
+    """
+    kind: int
+    """What has happened, a MIMIR_EVENT_* constant."""
+    metric: int
+    """That of the alert. Of MIMIR_EVENT_ENDED it is 0, and so are the alert, the value and the
+    threshold.
+    """
+    alert: int
+    """The alert's number, as mimir_monitor_add_alert gave it."""
+    lost: int
+    """How many events before this one nobody has asked for in time: the last 64 are kept."""
+    reserved0: int
+    """Zero."""
+    time_ns: int
+    """That of the sample: nanoseconds since 1970."""
+    number: int
+    """That of the sample; of MIMIR_EVENT_ENDED the last one's."""
+    value: float
+    """What the metric was then."""
+    threshold: float
+    """The alert's: where it is raised, or where it is cleared."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("kind", ctypes.c_int32),
+        ("metric", ctypes.c_int32),
+        ("alert", ctypes.c_uint32),
+        ("lost", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
+        ("time_ns", ctypes.c_uint64),
+        ("number", ctypes.c_uint64),
+        ("value", ctypes.c_double),
+        ("threshold", ctypes.c_double),
+    )
+
+
+class mimir_sample(ctypes.Structure):
+    """One reading of a monitor. The readings of a process, of a job and of the system have the
+    same fields; those that were not made are 0.
+    """
+
+    size: int
+    """Set it to sizeof(mimir_sample) before the call; the library answers how many bytes it
+    knows.
+    """
+    fields: int
+    """Says which of the readings below were made: bit n (1 << n) stands for the mimir_metric of
+    that number.
+    """
+    number: int
+    """Counts the monitor's samples from 1. A number that is missing is a reading that failed, or
+    that came too late.
+    """
+    time_ns: int
+    """When it was made: nanoseconds since 1970, by the system's clock."""
+    elapsed_ns: int
+    """How long after the monitor's first sample, by a clock that nobody sets."""
+    cpu_percent: float
+    """CPU time since the sample before: of a process or a job, 100 for each CPU that was used
+    all the time; of the system, 100 for all CPUs. The first sample has none.
+    """
+    cpu_time_ns: int
+    """User and system CPU time, since the process or job was started, or the system."""
+    memory_bytes: int
+    """The memory in use: of a process, its resident memory; of a job, that of its processes
+    added up; of the system, all that is not available to programs (total_memory_bytes less
+    available_memory_bytes).
+    """
+    memory_percent: float
+    """memory_bytes as a percentage of what there is: of a process, the system's memory, or what
+    its container may take, if that is less (both as they were when the monitor was made); of
+    a job, its memory limit, or without one as of a process; of the system, its memory.
+    """
+    virtual_bytes: int
+    """The mapped address space."""
+    swap_bytes: int
+    """The swap space in use."""
+    threads: int
+    """The number of threads."""
+    descriptors: int
+    """The number of open descriptors (handles on Windows)."""
+    processes: int
+    """The number of processes."""
+    run_queue: int
+    """How many threads want to run, as in mimir_system_usage."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("fields", ctypes.c_uint32),
+        ("number", ctypes.c_uint64),
+        ("time_ns", ctypes.c_uint64),
+        ("elapsed_ns", ctypes.c_uint64),
+        ("cpu_percent", ctypes.c_double),
+        ("cpu_time_ns", ctypes.c_uint64),
+        ("memory_bytes", ctypes.c_uint64),
+        ("memory_percent", ctypes.c_double),
+        ("virtual_bytes", ctypes.c_uint64),
+        ("swap_bytes", ctypes.c_uint64),
+        ("threads", ctypes.c_uint32),
+        ("descriptors", ctypes.c_uint32),
+        ("processes", ctypes.c_uint32),
+        ("run_queue", ctypes.c_uint32),
+    )
+
+
+class mimir_summary(ctypes.Structure):
+    """What a metric came to over some samples."""
+
+    size: int
+    """Set it to sizeof(mimir_summary) before the call; the library answers how many bytes it
+    knows.
+    """
+    reserved0: int
+    """Zero."""
+    samples: int
+    """How many of them have the metric; without any, all else is 0."""
+    duration_ns: int
+    """The time between the first of them and the last."""
+    first: float
+    """The earliest value."""
+    last: float
+    """The latest value."""
+    least: float
+    """The smallest value."""
+    most: float
+    """The largest value."""
+    mean: float
+    """The sum of the values divided by their number."""
+    deviation: float
+    """Their standard deviation from the mean, of the samples as a whole (divided by their
+    number).
+    """
+    median: float
+    """The value that half of them are not above (nearest rank)."""
+    percentile95: float
+    """The value that 95 % of them are not above."""
+    percentile99: float
+    """The value that 99 % of them are not above."""
+    slope_per_second: float
+    """The trend: by how much the metric grows in a second, along the straight line that is
+    nearest to the samples (least squares). 0 for fewer than two samples.
+    """
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
+        ("samples", ctypes.c_uint64),
+        ("duration_ns", ctypes.c_uint64),
+        ("first", ctypes.c_double),
+        ("last", ctypes.c_double),
+        ("least", ctypes.c_double),
+        ("most", ctypes.c_double),
+        ("mean", ctypes.c_double),
+        ("deviation", ctypes.c_double),
+        ("median", ctypes.c_double),
+        ("percentile95", ctypes.c_double),
+        ("percentile99", ctypes.c_double),
+        ("slope_per_second", ctypes.c_double),
+    )
+
+
 STRUCT_SIZES: Final[dict[str, int]] = {
     "mimir_container": 40,
     "mimir_error": 512,
@@ -757,6 +994,9 @@ STRUCT_SIZES: Final[dict[str, int]] = {
     "mimir_usage": 56,
     "mimir_measure": 56,
     "mimir_verdict": 64,
+    "mimir_event": 56,
+    "mimir_sample": 96,
+    "mimir_summary": 104,
 }
 """What each struct takes in bytes, by its C name."""
 
@@ -870,6 +1110,43 @@ PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
         ctypes.c_int32,
         ctypes.POINTER(ctypes.c_int32),
     ),
+    "mimir_monitor_create": (
+        ctypes.c_int32,
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
+    "mimir_monitor_latest": (ctypes.c_uint64, ctypes.POINTER(mimir_sample)),
+    "mimir_monitor_history": (
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+        ctypes.POINTER(mimir_sample),
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
+    "mimir_monitor_summarize": (
+        ctypes.c_uint64,
+        ctypes.c_int32,
+        ctypes.c_uint64,
+        ctypes.POINTER(mimir_summary),
+    ),
+    "mimir_monitor_add_alert": (
+        ctypes.c_uint64,
+        ctypes.c_int32,
+        ctypes.c_int32,
+        ctypes.c_double,
+        ctypes.c_double,
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_uint32),
+    ),
+    "mimir_monitor_remove_alert": (ctypes.c_uint64, ctypes.c_uint32),
+    "mimir_monitor_next": (
+        ctypes.c_uint64,
+        ctypes.c_uint64,
+        ctypes.POINTER(mimir_event),
+    ),
+    "mimir_monitor_close": (ctypes.c_uint64,),
     "mimir_path_normalize": (
         ctypes.c_int32,
         ctypes.c_char_p,
@@ -1369,6 +1646,121 @@ class Functions:
 
     Returns: MIMIR_OK; MIMIR_EINVAL for an unknown limit or scope, or when enforcement is
     NULL.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_create: Callable[..., int]
+    """int32_t mimir_monitor_create(int32_t target, uint64_t id, uint64_t interval_ns, uint64_t history,
+                                     uint64_t *monitor)
+
+    mimir_monitor_create makes a monitor of a target, a MIMIR_MONITOR_* constant, with its id.
+    It makes the first sample at once, and others from then on, one each interval_ns
+    nanoseconds, in a thread of the library that all monitors share; history is how many
+    samples are kept, of which the oldest make room. Memory is taken for those that there are:
+    112 bytes each.
+
+    Returns: MIMIR_OK; MIMIR_EINVAL for an unknown target, a number that cannot be a process
+    id, an interval below a millisecond, a history of 0 or above 1,000,000 samples, or when
+    monitor is NULL; MIMIR_ESRCH when the process or job has ended; MIMIR_EBADHANDLE and
+    MIMIR_ESTATE of a job that is not there or has not been started; MIMIR_EPERM when nothing
+    of the process may be read; MIMIR_ENOTSUP where the target cannot be read; MIMIR_ENOMEM
+    when the system has no thread or memory left.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_latest: Callable[..., int]
+    """int32_t mimir_monitor_latest(uint64_t monitor, mimir_sample *sample)
+
+    mimir_monitor_latest stores the last sample.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL when sample is NULL or sample->size is
+    wrong.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_history: Callable[..., int]
+    """int32_t mimir_monitor_history(uint64_t monitor, uint64_t first, mimir_sample *samples,
+                                      uint64_t length, uint64_t *stored)
+
+    mimir_monitor_history stores up to length samples, oldest first, from the number first on
+    (1: from the oldest that is kept), and how many they are. samples[0].size is to be set: it
+    is that of each. To get what is new each time, ask from the number behind the last one's.
+    With a length of 0 it stores how many there are.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL when stored is NULL, samples is NULL
+    with a length above 0, samples[0].size is wrong, or a length is more than memory.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_summarize: Callable[..., int]
+    """int32_t mimir_monitor_summarize(uint64_t monitor, int32_t metric, uint64_t window_ns,
+                                        mimir_summary *summary)
+
+    mimir_monitor_summarize stores what a metric, a MIMIR_METRIC_* constant, came to over the
+    samples of the window_ns nanoseconds before the last one (MIMIR_UNLIMITED: over all that
+    are kept). Samples without the metric are left out.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown metric, or when summary
+    is NULL or summary->size is wrong.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_add_alert: Callable[..., int]
+    """int32_t mimir_monitor_add_alert(uint64_t monitor, int32_t metric, int32_t side, double threshold,
+                                        double clear, uint64_t hold_ns, uint32_t *alert)
+
+    mimir_monitor_add_alert has every sample from now on held against a rule, and stores the
+    alert's number. The alert is raised (MIMIR_EVENT_RAISED) once a metric, a MIMIR_METRIC_*
+    constant, has been beyond the threshold, on the side that is a MIMIR_ALERT_* constant, at
+    every sample for hold_ns nanoseconds (0: at one sample), and cleared (MIMIR_EVENT_CLEARED)
+    once it is back at clear: the threshold itself, or a number on its quiet side, so that a
+    metric that hovers about the threshold raises one alert and not many.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_EINVAL for an unknown metric or side, what is
+    not a finite number, a number to clear that is beyond the threshold, or when alert is
+    NULL; MIMIR_ENOMEM when the monitor has 256 alerts.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_remove_alert: Callable[..., int]
+    """int32_t mimir_monitor_remove_alert(uint64_t monitor, uint32_t alert)
+
+    mimir_monitor_remove_alert takes an alert away, by its number. No event of it is told any
+    more, nor that it is cleared, if it was raised.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE; MIMIR_ENOENT when the monitor has no such alert.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_next: Callable[..., int]
+    """int32_t mimir_monitor_next(uint64_t monitor, uint64_t timeout_ns, mimir_event *event)
+
+    mimir_monitor_next waits for the next event, for timeout_ns nanoseconds at most (0: does
+    not wait; MIMIR_UNLIMITED: as long as it takes), and stores it. Each event is told once,
+    to one of the threads that wait.
+
+    Returns: MIMIR_OK; MIMIR_ETIMEDOUT when there is none; MIMIR_EINTR when a signal arrived
+    at this thread; MIMIR_ESRCH when the last one, MIMIR_EVENT_ENDED, has been told;
+    MIMIR_ESTATE when the monitor is closed meanwhile; MIMIR_EBADHANDLE; MIMIR_EINVAL when
+    event is NULL or event->size is wrong.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_monitor_close: Callable[..., int]
+    """int32_t mimir_monitor_close(uint64_t monitor)
+
+    mimir_monitor_close ends a monitor and gives its handle back. Threads that wait for an
+    event of it return.
+
+    Returns: MIMIR_OK; MIMIR_EBADHANDLE when it is closed already.
 
     After fork: MIMIR_EFORKED.
     """

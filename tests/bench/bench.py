@@ -309,12 +309,11 @@ def measure_threads(effort: Effort) -> list[Row]:
     return list(rows.values())
 
 
-def measure_watching(effort: Effort) -> list[Row]:
-    section = f"a second of watching {effort.watched_processes} processes that sleep (CPU time)"
-    names = {"libmimir": "libmimir.Popen, memory limit", "psutil": "psutil, 20 looks a second"}
+def measure_background(effort: Effort, section: str, names: dict[str, str], script: str, *arguments: str) -> list[Row]:
+    """Measure the CPU time of what goes on beside a process that sleeps, in several ways."""
     rows = {way: Row(section, name, []) for way, name in names.items()}
     variables = {**environment(), "LIBMIMIR_CGROUPS": "off"}
-    workers = {way: Worker(python_worker("watching", way, str(effort.watched_processes)), variables) for way in names}
+    workers = {way: Worker(python_worker(script, way, *arguments), variables) for way in names}
     try:
         for number in range(WARM_UP + min(effort.rounds, 7)):
             for way, worker in workers.items():
@@ -329,6 +328,18 @@ def measure_watching(effort: Effort) -> list[Row]:
         row.ratios.append(Ratio("one core", row.median / 1e7, "%", target))
     rows["libmimir"].faster_than(rows["psutil"], against="psutil")
     return list(rows.values())
+
+
+def measure_watching(effort: Effort) -> list[Row]:
+    section = f"a second of watching {effort.watched_processes} processes that sleep (CPU time)"
+    names = {"libmimir": "libmimir.Popen, memory limit", "psutil": "psutil, 20 looks a second"}
+    return measure_background(effort, section, names, "watching", str(effort.watched_processes))
+
+
+def measure_monitoring(effort: Effort) -> list[Row]:
+    section = "a second of sampling oneself 20 times (CPU time)"
+    names = {"libmimir": "libmimir.Monitor", "psutil": "psutil oneshot in a thread"}
+    return measure_background(effort, section, names, "monitoring")
 
 
 RESIDENT = "; import os; print(int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGESIZE'))"
@@ -472,7 +483,8 @@ def main() -> None:
         raise SystemExit(f"bench: {LIBRARY} does not exist; run `make build`")
     effort = QUICK if options.quick else FULL
     rows: list[Row] = []
-    for measure in (measure_readings, measure_starts, measure_threads, measure_watching, measure_import):
+    measures = (measure_readings, measure_starts, measure_threads, measure_watching, measure_monitoring, measure_import)
+    for measure in measures:
         if sys.stderr.isatty():
             print(f"{measure.__name__.replace('_', ' ')} ...", file=sys.stderr)
         rows += measure(effort)

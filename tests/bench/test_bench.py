@@ -34,6 +34,7 @@ def test_every_contender_is_measured_and_every_target_is_judged() -> None:
     assert sections["/bin/true from a parent of 0 GiB"] == sections["/bin/true from a parent of 32 MiB"] >= 5
     assert sections["/bin/true from 4 threads, time for each"] == 5
     assert sections["a second of watching 10 processes that sleep (CPU time)"] == 2
+    assert sections["a second of sampling oneself 20 times (CPU time)"] == 2
     assert sections["starting Python"] == sections["resident memory of Python"] == 3
     assert len({(row["section"], row["name"]) for row in rows}) == len(rows)
     for row in rows:
@@ -55,6 +56,7 @@ def test_the_table_shows_every_contender_and_says_how_many_targets_were_met() ->
         "preexec_fn",
         "posix_spawn",
         "psutil, 20 looks a second",
+        "libmimir.Monitor",
         "import libmimir",
     ):
         assert name in table

@@ -9,6 +9,7 @@
 struct calls {
     const struct library *l;
     uint64_t prepared, ended; /* jobs */
+    uint64_t monitor;
     char long_path[4096];     /* makes calls allocate */
     char buffer[8192];
 };
@@ -31,11 +32,14 @@ __attribute__((unused)) static void calls_begin(struct calls *c, const struct li
     int32_t status = l->job_run(c->ended, MIMIR_UNLIMITED, &v);
     while (status == MIMIR_EINTR) status = l->job_wait(c->ended, MIMIR_UNLIMITED, &v);
     REQUIRE(status == MIMIR_OK);
+    /* One sample, and no other: each opens descriptors for a moment, which are counted here. */
+    REQUIRE(l->monitor_create(MIMIR_MONITOR_PROCESS, 0, UINT64_MAX, 50, &c->monitor) == MIMIR_OK);
 }
 
 __attribute__((unused)) static void calls_end(struct calls *c) {
     REQUIRE(c->l->job_close(c->prepared) == MIMIR_OK);
     REQUIRE(c->l->job_close(c->ended) == MIMIR_OK);
+    REQUIRE(c->l->monitor_close(c->monitor) == MIMIR_OK);
 }
 
 QUICK(version, MIMIR_OK) { return c->l->version(c->buffer, sizeof c->buffer, NULL); }
@@ -266,6 +270,45 @@ QUICK(job_enforcement, MIMIR_OK) {
 }
 
 QUICK(job_close, MIMIR_EBADHANDLE) { return c->l->job_close(UINT64_C(0xdead0000beef)); }
+
+SLOW(monitor_create, MIMIR_OK) {
+    uint64_t monitor;
+    int32_t status = c->l->monitor_create(MIMIR_MONITOR_PROCESS, 0, 1000000, 1000, &monitor);
+    return status ? status : c->l->monitor_close(monitor);
+}
+
+QUICK(monitor_latest, MIMIR_OK) {
+    mimir_sample s = {.size = sizeof s};
+    return c->l->monitor_latest(c->monitor, &s);
+}
+
+QUICK(monitor_history, MIMIR_OK) {
+    mimir_sample some[20];
+    uint64_t stored;
+    some[0].size = sizeof some[0];
+    return c->l->monitor_history(c->monitor, 1, some, 20, &stored);
+}
+
+QUICK(monitor_summarize, MIMIR_OK) {
+    mimir_summary s = {.size = sizeof s};
+    return c->l->monitor_summarize(c->monitor, MIMIR_METRIC_MEMORY_BYTES, MIMIR_UNLIMITED, &s);
+}
+
+QUICK(monitor_add_alert, MIMIR_OK) {
+    uint32_t alert;
+    int32_t status = c->l->monitor_add_alert(c->monitor, MIMIR_METRIC_THREADS, MIMIR_ALERT_ABOVE, 1, 1, 0, &alert);
+    return status ? status : c->l->monitor_remove_alert(c->monitor, alert);
+}
+
+QUICK(monitor_remove_alert, MIMIR_ENOENT) { return c->l->monitor_remove_alert(c->monitor, UINT32_MAX); }
+
+QUICK(monitor_next, MIMIR_OK) {
+    mimir_event e = {.size = sizeof e};
+    int32_t status = c->l->monitor_next(c->monitor, 0, &e);
+    return status == MIMIR_ETIMEDOUT ? MIMIR_OK : status; /* the alert of another call was seen, or none */
+}
+
+QUICK(monitor_close, MIMIR_EBADHANDLE) { return c->l->monitor_close(UINT64_C(0xdead0000beef)); }
 
 QUICK(path_normalize, MIMIR_OK) {
     return c->l->path_normalize(MIMIR_PATH_NATIVE, c->long_path, c->buffer, sizeof c->buffer, NULL);

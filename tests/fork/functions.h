@@ -43,6 +43,14 @@
     X(job_read, 0) \
     X(job_enforcement, 0) \
     X(job_close, 0) \
+    X(monitor_create, 0) \
+    X(monitor_latest, 0) \
+    X(monitor_history, 0) \
+    X(monitor_summarize, 0) \
+    X(monitor_add_alert, 0) \
+    X(monitor_remove_alert, 0) \
+    X(monitor_next, 0) \
+    X(monitor_close, 0) \
     X(path_normalize, 0) \
     X(path_join, 0) \
     X(path_executable, 0) \
@@ -99,6 +107,14 @@
     {"job_read", 0, 0, MIMIR_OK, call_job_read}, \
     {"job_enforcement", 0, 0, MIMIR_OK, call_job_enforcement}, \
     {"job_close", 0, 0, MIMIR_EBADHANDLE, call_job_close}, \
+    {"monitor_create", 0, 1, MIMIR_OK, call_monitor_create}, \
+    {"monitor_latest", 0, 0, MIMIR_OK, call_monitor_latest}, \
+    {"monitor_history", 0, 0, MIMIR_OK, call_monitor_history}, \
+    {"monitor_summarize", 0, 0, MIMIR_OK, call_monitor_summarize}, \
+    {"monitor_add_alert", 0, 0, MIMIR_OK, call_monitor_add_alert}, \
+    {"monitor_remove_alert", 0, 0, MIMIR_ENOENT, call_monitor_remove_alert}, \
+    {"monitor_next", 0, 0, MIMIR_OK, call_monitor_next}, \
+    {"monitor_close", 0, 0, MIMIR_EBADHANDLE, call_monitor_close}, \
     {"path_normalize", 0, 0, MIMIR_OK, call_path_normalize}, \
     {"path_join", 0, 0, MIMIR_OK, call_path_join}, \
     {"path_executable", 0, 0, MIMIR_OK, call_path_executable}, \

@@ -16,7 +16,7 @@
 static struct library l;
 static int forked;
 static const char *const quiet[] = {"/bin/true"};
-static uint64_t prepared, ended, closed;
+static uint64_t prepared, ended, closed, monitor;
 static pid_t helper, gone;
 static const uint8_t *at, *end;
 static const char *function;
@@ -105,7 +105,8 @@ static char *buffer(uint64_t *length) {
 #define OUT(type) (byte() % 8 == 0 ? NULL : (type *)memory(sizeof(type), byte() % 8 == 0 ? byte() % sizeof(type) : 0))
 
 static uint64_t handle(void) {
-    switch (below(8)) {
+    switch (below(9)) {
+    case 8: return monitor;
     case 0: case 1: return prepared;
     case 2: case 3: return ended;
     case 4: return closed;
@@ -143,6 +144,19 @@ static void *sized(uint32_t right) {
     memcpy(p, &size, 4);
     return p;
 }
+
+/* A number for a threshold, and ones that are none. */
+static double real(void) {
+    static const double pool[] = {0, 1, -1, 1e300, -1e300, 50, 1e-300};
+    uint32_t which = below(10);
+    double d;
+    uint64_t bits = word();
+    if (which < 7) return pool[which];
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+static uint64_t monitor_handle(void) { return byte() % 4 ? monitor : handle(); }
 
 static int is_utf8(const char *text, size_t space) {
     const unsigned char *p = (const unsigned char *)text;
@@ -184,7 +198,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(58)) {
+    switch (function = NULL, below(66)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -480,6 +494,59 @@ static void one_call(void) {
         untouched_struct(status, found, sizeof *found);
         break;
     }
+    CASE(58, monitor_create) {
+        uint64_t *out = OUT(uint64_t), made, interval = number64();
+        if (interval >= 1000000 && interval < 1000000000) interval = 1000000000; /* not one that is busy */
+        status = l.monitor_create(number32(), byte() % 2 ? handle() : (uint64_t)process(), interval, byte() % 4 ? 10 : number64(), out);
+        untouched(status, out, 8);
+        if (status != MIMIR_OK) break;
+        memcpy(&made, out, 8);
+        check(l.monitor_close(made));
+        break;
+    }
+    CASE(59, monitor_latest) {
+        mimir_sample *s = sized(sizeof *s);
+        status = l.monitor_latest(monitor_handle(), s);
+        untouched_struct(status, s, sizeof *s);
+        break;
+    }
+    CASE(60, monitor_history) {
+        mimir_sample *s = sized(sizeof *s);
+        uint64_t *stored = OUT(uint64_t);
+        status = l.monitor_history(monitor_handle(), byte() % 2 ? 1 : number64(), s, byte() % 4 ? 1 : UINT64_MAX - below(9), stored);
+        untouched_struct(status, s, sizeof *s);
+        untouched(status, stored, 8);
+        break;
+    }
+    CASE(61, monitor_summarize) {
+        mimir_summary *s = sized(sizeof *s);
+        status = l.monitor_summarize(monitor_handle(), number32(), number64(), s);
+        untouched_struct(status, s, sizeof *s);
+        break;
+    }
+    CASE(62, monitor_add_alert) {
+        uint32_t *alert = OUT(uint32_t), number;
+        uint64_t m = monitor_handle();
+        status = l.monitor_add_alert(m, number32(), number32(), real(), real(), number64(), alert);
+        untouched(status, alert, 4);
+        if (status != MIMIR_OK) break;
+        memcpy(&number, alert, 4);
+        check(l.monitor_remove_alert(m, number));
+        break;
+    }
+    CASE(63, monitor_remove_alert) { status = l.monitor_remove_alert(monitor_handle(), (uint32_t)number32()); break; }
+    CASE(64, monitor_next) {
+        mimir_event *e = sized(sizeof *e);
+        status = l.monitor_next(monitor_handle(), byte() % 2 ? 0 : number64() % 1000000, e);
+        untouched_struct(status, e, sizeof *e);
+        break;
+    }
+    CASE(65, monitor_close) {
+        uint64_t m = handle();
+        if (m != monitor) status = l.monitor_close(m);
+        if (status == MIMIR_OK && m != monitor) fail("what is no monitor was closed");
+        break;
+    }
     }
     check(status);
     if (forked && status == MIMIR_EINTERNAL) fail("%s", function);
@@ -515,6 +582,7 @@ static void begin(const char *path) {
     REQUIRE(l.job_set_stream(ended, MIMIR_STREAM_ERROR, MIMIR_MODE_NULL, 0) == MIMIR_OK);
     REQUIRE(l.job_run(ended, MIMIR_UNLIMITED, &v) == MIMIR_OK);
     REQUIRE(l.job_create(quiet, 1, &job) == MIMIR_OK && l.job_close(closed = job) == MIMIR_OK);
+    REQUIRE(l.monitor_create(MIMIR_MONITOR_PROCESS, (uint64_t)helper, 20000000, 5, &monitor) == MIMIR_OK);
     ready();
 }
 
@@ -564,7 +632,7 @@ static unsigned long run_random(double seconds, uint64_t seed) {
 
 static unsigned long run_seeds(void) {
     unsigned long inputs = 0;
-    for (unsigned f = 0; f < 50; f++)
+    for (unsigned f = 0; f < 66; f++)
         for (unsigned k = 0; k < 400; k++) {
             uint8_t input[40];
             state = (f << 16) + k + 1;

@@ -52,6 +52,8 @@ static int threads_come_and_go(const char *path, int turns) {
         if (pthread_create(&t, NULL, fail_once, NULL) != 0) fail("thread %d", i);
         pthread_join(t, NULL);
     }
+    /* The last one to be joined can still be listed for a moment. */
+    for (int i = 0; i < 1000 && count_threads() > threads; i++) pause_ms(1);
     if (count_descriptors() != descriptors || count_threads() > threads || resident() - memory > 1 << 20)
         fail("%d threads left %d descriptors, %d threads, %ld KB", turns, count_descriptors() - descriptors,
              count_threads() - threads, (resident() - memory) >> 10);
@@ -99,6 +101,19 @@ static void all_refuse(uint64_t job) {
     STALE(l.job_read(job, MIMIR_STREAM_OUTPUT, buffer, sizeof buffer, &count));
     STALE(l.job_enforcement(job, MIMIR_LIMIT_MEMORY, &kept));
     STALE(l.job_close(job));
+    mimir_sample sample = {.size = sizeof sample};
+    mimir_summary summary = {.size = sizeof summary};
+    mimir_event event = {.size = sizeof event};
+    uint32_t alert;
+    uint64_t monitor;
+    STALE(l.monitor_create(MIMIR_MONITOR_JOB, job, 1000000, 10, &monitor));
+    STALE(l.monitor_latest(job, &sample));
+    STALE(l.monitor_history(job, 1, NULL, 0, &count));
+    STALE(l.monitor_summarize(job, MIMIR_METRIC_THREADS, 0, &summary));
+    STALE(l.monitor_add_alert(job, MIMIR_METRIC_THREADS, MIMIR_ALERT_ABOVE, 1, 1, 0, &alert));
+    STALE(l.monitor_remove_alert(job, 1));
+    STALE(l.monitor_next(job, MIMIR_UNLIMITED, &event));
+    STALE(l.monitor_close(job));
 }
 
 static int stale(const char *path) {

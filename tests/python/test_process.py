@@ -58,8 +58,10 @@ def test_the_usage_of_another_process_is_what_proc_tells(sleeper: subprocess.Pop
     with open(f"/proc/{sleeper.pid}/status") as file:
         status = dict(line.split(":", 1) for line in file)
     assert used.pid == sleeper.pid
-    # The kernel adds up late what each CPU has counted: its peak can be less than what statm has resident, which is then ours.
+    # The kernel adds up late what each CPU has counted: its peak can be less than what is resident, which then counts.
     assert used.peak_resident_bytes == pytest.approx(int(status["VmHWM"].split()[0]) * 1024, abs=1 << 20)
+    assert used.resident_bytes is not None
+    assert used.peak_resident_bytes is not None
     assert used.peak_resident_bytes >= used.resident_bytes
     assert used.virtual_bytes == int(status["VmSize"].split()[0]) * 1024
     assert used.resident_bytes == pytest.approx(int(status["VmRSS"].split()[0]) * 1024, abs=1 << 20)

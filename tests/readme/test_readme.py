@@ -173,16 +173,14 @@ def test_the_table_of_targets_has_those_of_the_makefile() -> None:
 
 
 def test_every_option_of_the_command_that_the_readme_names_exists() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "libmimir", "run", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(),
-    )
     named = set(re.findall(r"`(--[a-z-]+)`", README))
     assert named
-    assert named <= set(re.findall(r"--[a-z-]+", done.stdout))
+    there = set()
+    for action in ("run", "monitor"):
+        command = [sys.executable, "-m", "libmimir", action, "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+        there |= set(re.findall(r"--[a-z-]+", done.stdout))
+    assert named <= there
 
 
 def test_every_file_that_the_readme_links_to_exists() -> None:

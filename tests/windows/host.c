@@ -244,6 +244,48 @@ static void a_job_is_watched_and_killed(void) {
     FAILS(MIMIR_ESRCH, mimir_process_kill_tree(pid));
 }
 
+static void what_is_used_is_monitored(void) {
+    uint64_t job = job_of("sleep", NULL), monitor = 0, count = 0;
+    uint32_t alert = 0, none = 0;
+    mimir_sample sample;
+    mimir_summary summary;
+    mimir_event event;
+    WORKS(mimir_monitor_create(MIMIR_MONITOR_PROCESS, 0, SECOND / 100, 100, &monitor));
+    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_MEMORY_BYTES, MIMIR_ALERT_ABOVE, 1 << 20, 1 << 20, SECOND / 20, &alert));
+    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_THREADS, MIMIR_ALERT_BELOW, 1, 1, 0, &none));
+    WORKS(mimir_monitor_remove_alert(monitor, none));
+    SIZED(event);
+    WORKS(mimir_monitor_next(monitor, 60 * SECOND, &event));
+    CHECK(event.kind == MIMIR_EVENT_RAISED && event.alert == alert && event.value > 1 << 20);
+    FAILS(MIMIR_ETIMEDOUT, mimir_monitor_next(monitor, 0, &event));
+    SIZED(sample);
+    WORKS(mimir_monitor_latest(monitor, &sample));
+    CHECK(sample.number >= event.number && sample.threads > 1 && sample.memory_percent > 0);
+    WORKS(mimir_monitor_history(monitor, 1, NULL, 0, &count));
+    CHECK(count > 1);
+    SIZED(summary);
+    WORKS(mimir_monitor_summarize(monitor, MIMIR_METRIC_MEMORY_BYTES, MIMIR_UNLIMITED, &summary));
+    CHECK(summary.samples > 1 && summary.least > 1 << 20);
+    WORKS(mimir_monitor_close(monitor));
+    FAILS(MIMIR_EBADHANDLE, mimir_monitor_close(monitor));
+
+    WORKS(mimir_job_set_stream(job, MIMIR_STREAM_INPUT, MIMIR_MODE_NULL, 0));
+    WORKS(mimir_job_start(job));
+    WORKS(mimir_monitor_create(MIMIR_MONITOR_JOB, job, SECOND / 100, 100, &monitor));
+    WORKS(mimir_job_kill(job));
+    SIZED(event);
+    WORKS(mimir_monitor_next(monitor, 60 * SECOND, &event));
+    CHECK(event.kind == MIMIR_EVENT_ENDED);
+    WORKS(mimir_monitor_close(monitor));
+    WORKS(mimir_job_close(job));
+
+    WORKS(mimir_monitor_create(MIMIR_MONITOR_SYSTEM, 0, SECOND / 10, 10, &monitor));
+    SIZED(sample);
+    WORKS(mimir_monitor_latest(monitor, &sample));
+    CHECK(sample.processes > 0 && sample.memory_bytes > 1 << 20);
+    WORKS(mimir_monitor_close(monitor));
+}
+
 static void another_user_is_refused_at_the_start(void) {
     uint64_t job = job_of("cat", NULL);
     WORKS(mimir_job_set_user(job, 0, 0, NULL, 0));
@@ -319,6 +361,7 @@ static const check_case cases[] = {
     {"a job is ended for its wall time", a_job_is_ended_for_its_wall_time},
     {"a command is run to its end in one call", a_command_is_run_to_its_end_in_one_call},
     {"a job is watched and killed", a_job_is_watched_and_killed},
+    {"what is used is monitored", what_is_used_is_monitored},
     {"another user is refused at the start", another_user_is_refused_at_the_start},
     {"paths follow the rules of Windows", paths_follow_the_rules_of_windows},
     {"errors are those of the thread", errors_are_those_of_the_thread},

@@ -42,13 +42,29 @@ func (l *Latch) Wait(timeout time.Duration, interruptible bool) Outcome {
 		}
 		l.state.CompareAndSwap(closed, awaited)
 		ts := unix.NsecToTimespec(int64(left))
-		_, _, errno := syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.state)), futexWaitPrivate, awaited,
-			uintptr(unsafe.Pointer(&ts)), 0, 0)
+		var errno syscall.Errno
+		if left >= worthLetting {
+			errno = futexBlocked(unsafe.Pointer(&l.state), &ts)
+		} else {
+			_, _, errno = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&l.state)), futexWaitPrivate, awaited,
+				uintptr(unsafe.Pointer(&ts)), 0, 0)
+		}
 		if errno == unix.EINTR && interruptible && !l.IsOpen() {
 			return Interrupted
 		}
 	}
 	return Opened
+}
+
+// futexBlocked is like pollBlocked.
+//
+//go:nosplit
+//go:noinline
+func futexBlocked(state unsafe.Pointer, timeout *unix.Timespec) syscall.Errno {
+	entersyscallblock()
+	_, _, errno := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(state), futexWaitPrivate, awaited, uintptr(unsafe.Pointer(timeout)), 0, 0)
+	exitsyscall()
+	return errno
 }
 
 // Sleep sleeps.

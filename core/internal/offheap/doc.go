@@ -43,6 +43,18 @@ func (b *Buffer) grow(size int) error {
 	return nil
 }
 
+// Reserve makes an empty buffer hold size zeros, at an address that suits every type.
+func (b *Buffer) Reserve(size int) error {
+	if size == 0 {
+		return nil
+	}
+	if err := b.grow(size); err != nil {
+		return err
+	}
+	b.length = size
+	return nil
+}
+
 // Bytes are the bytes that have not been taken. They are good until the next call.
 func (b *Buffer) Bytes() []byte {
 	if b.mapped == nil {

@@ -26,3 +26,15 @@ func TestBytesComeOutAsTheyWentIn(t *testing.T) {
 		b.Free()
 	}
 }
+
+func TestReservedBytesAreZero(t *testing.T) {
+	for _, size := range []int{0, 1, smallest, 3 << 20} {
+		var b Buffer
+		require.NoError(t, b.Reserve(size))
+		assert.Equal(t, make([]byte, size), append([]byte{}, b.Bytes()...))
+		b.Free()
+		assert.Empty(t, b.Bytes())
+	}
+	var b Buffer
+	assert.Error(t, b.Reserve(1<<62), "more than memory")
+}

@@ -31,6 +31,17 @@ exit status:
 """
 
 
+_MONITOR_HELP = f"""\
+Print what a process or the system uses, a line at a time, until the process has ended. Alerts, and at the end what it
+came to, are told on standard error.
+
+metrics: cpu_percent, cpu_time_seconds, memory_bytes, memory_percent, virtual_bytes, swap_bytes, threads, descriptors,
+  processes, run_queue
+{_SIZES}
+{_TIMES}
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line."""
 
@@ -77,7 +88,7 @@ def _say(name: str, error: Exception, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="libmimir", description="Run commands under limits, and see what processes use and may use.")
     parser.add_argument("--version", action="version", version=f"libmimir {__version__}")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="info | usage | limits | run")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="info | usage | limits | monitor | run")
 
     info = actions.add_parser("info", help="the system, the library, and which limits can be kept here")
     info.set_defaults(act=_info)
@@ -89,6 +100,24 @@ def _parser() -> argparse.ArgumentParser:
     limits = actions.add_parser("limits", help="the limits of a process")
     limits.add_argument("pid", nargs="?", type=_pid, default=0, metavar="PID", help="default: this one")
     limits.set_defaults(act=_limits_of)
+
+    monitor = actions.add_parser(
+        "monitor",
+        help="what a process or the system uses, over time",
+        description=_MONITOR_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    monitor.add_argument("pid", nargs="?", type=_pid, metavar="PID", help="default: this one")
+    monitor.add_argument("--system", action="store_true", help="the system as a whole")
+    monitor.add_argument("--interval", metavar="TIME", default="1s", help="time between two samples (1s)")
+    monitor.add_argument("--count", metavar="N", type=_count, help="end after so many samples")
+    for side in ("above", "below"):
+        monitor.add_argument(
+            f"--{side}", metavar="METRIC=NUMBER", action="append", default=[], help=f"tell when a metric is {side} it"
+        )
+    monitor.add_argument("--hold", metavar="TIME", default="0", help="... at every sample for so long")
+    monitor.add_argument("--json", action="store_true", help="print a line of JSON for each sample and event")
+    monitor.set_defaults(act=_monitor)
 
     for action in (info, usage, limits):
         action.add_argument("--json", action="store_true", help="print one JSON object")
@@ -156,6 +185,27 @@ def _limits_of(options: argparse.Namespace) -> int:
     from . import _report
 
     return _report.limits(options.pid, as_json=options.json)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _monitor(options: argparse.Namespace) -> int:
+    from . import _monitor
+
+    return _monitor.monitor(
+        options.pid,
+        system=options.system,
+        interval=options.interval,
+        count=options.count,
+        above=options.above,
+        below=options.below,
+        hold=options.hold,
+        as_json=options.json,
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -140,6 +140,14 @@ static void functions_that_are_refused(void) {
     FAILS(MIMIR_EFORKED, mimir_job_read(1, MIMIR_STREAM_OUTPUT, text, sizeof text, &count));
     FAILS(MIMIR_EFORKED, mimir_job_enforcement(1, MIMIR_LIMIT_MEMORY, &number));
     FAILS(MIMIR_EFORKED, mimir_job_close(1));
+    FAILS(MIMIR_EFORKED, mimir_monitor_create(MIMIR_MONITOR_PROCESS, 0, SECOND, 10, &job));
+    FAILS(MIMIR_EFORKED, mimir_monitor_latest(1, NULL));
+    FAILS(MIMIR_EFORKED, mimir_monitor_history(1, 1, NULL, 0, &count));
+    FAILS(MIMIR_EFORKED, mimir_monitor_summarize(1, MIMIR_METRIC_THREADS, 0, NULL));
+    FAILS(MIMIR_EFORKED, mimir_monitor_add_alert(1, MIMIR_METRIC_THREADS, MIMIR_ALERT_ABOVE, 1, 1, 0, NULL));
+    FAILS(MIMIR_EFORKED, mimir_monitor_remove_alert(1, 1));
+    FAILS(MIMIR_EFORKED, mimir_monitor_next(1, 0, NULL));
+    FAILS(MIMIR_EFORKED, mimir_monitor_close(1));
     FAILS(MIMIR_EFORKED, mimir_path_normalize(MIMIR_PATH_NATIVE, "a", text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_path_join(MIMIR_PATH_NATIVE, command, 1, text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_path_executable(MIMIR_PATH_NATIVE, "a", text, sizeof text, NULL));

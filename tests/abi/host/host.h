@@ -32,6 +32,7 @@ void host_reap(pid_t pid);
 pid_t host_gone(void);
 /* Whether a process runs: it exists, and is more than an entry that its parent has yet to collect. */
 int host_runs(pid_t pid);
+void host_pause_ms(long ms);
 
 /* Tries sizes that no version of a struct has; call is an expression that passes the struct. */
 #define REFUSES_WRONG_SIZES(variable, call)                                    \
@@ -70,8 +71,8 @@ int host_runs(pid_t pid);
     } while (0)
 
 extern const check_case library_cases[], system_cases[], limit_cases[], usage_cases[], process_cases[], job_cases[],
-    path_cases[], fork_cases[];
-extern const unsigned library_count, system_count, limit_count, usage_count, process_count, job_count, path_count,
+    monitor_cases[], path_cases[], fork_cases[];
+extern const unsigned library_count, system_count, limit_count, usage_count, process_count, job_count, monitor_count, path_count,
     fork_count;
 
 #endif

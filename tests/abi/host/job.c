@@ -60,14 +60,6 @@ static const char *captured(uint64_t job, int32_t stream) {
     return text;
 }
 
-static void pause_ms(long ms) {
-    struct timespec time;
-    time.tv_sec = ms / 1000;
-    time.tv_nsec = ms % 1000 * 1000000;
-    while (nanosleep(&time, &time) < 0 && errno == EINTR) {
-    }
-}
-
 static void a_command_runs_and_its_output_and_exit_code_are_kept(void) {
     uint64_t job = shell("echo out; echo err >&2; sleep 0.05; exit 42"), count = 7;
     mimir_verdict verdict = run(job);
@@ -316,7 +308,7 @@ static void a_started_job_is_watched_measured_signalled_and_killed(void) {
     CHECK(mimir_job_wait(job, 0, &verdict) == MIMIR_ETIMEDOUT);
     for (tries = 0; tries < 1000 && count < 6; tries++) {
         WORKS(mimir_job_read(job, MIMIR_STREAM_OUTPUT, NULL, 0, &count));
-        pause_ms(10);
+        host_pause_ms(10);
     }
     CHECK(count == 6);
     WORKS(mimir_job_usage(job, &usage));
@@ -328,7 +320,7 @@ static void a_started_job_is_watched_measured_signalled_and_killed(void) {
     FAILS(MIMIR_EINVAL, mimir_job_signal(job, 65));
     for (tries = 0; tries < 1000 && count < 13; tries++) {
         WORKS(mimir_job_read(job, MIMIR_STREAM_OUTPUT, NULL, 0, &count));
-        pause_ms(10);
+        host_pause_ms(10);
     }
     CHECK(count == 13);
     FAILS(MIMIR_ETIMEDOUT, mimir_job_wait(job, SECOND / 50, &verdict));
@@ -362,7 +354,7 @@ static void on_signal(int number) {
 }
 
 static void *interrupts(void *thread) {
-    pause_ms(200);
+    host_pause_ms(200);
     pthread_kill(*(pthread_t *)thread, SIGUSR1);
     return NULL;
 }
@@ -423,7 +415,7 @@ static void closing_ends_the_command_and_the_waits_for_it(void) {
     WORKS(mimir_job_pid(job, &pid));
     waiter.job = job;
     CHECK(pthread_create(&thread, NULL, waits, &waiter) == 0);
-    pause_ms(100);
+    host_pause_ms(100);
     WORKS(mimir_job_close(job));
     pthread_join(thread, NULL);
     CHECK(waiter.status == MIMIR_OK || waiter.status == MIMIR_EBADHANDLE);

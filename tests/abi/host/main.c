@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 const char *host_program, *host_chores;
 
@@ -39,6 +40,14 @@ int host_runs(pid_t pid) {
     if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 'X';
     fclose(file);
     return state != 'Z' && state != 'X';
+}
+
+void host_pause_ms(long ms) {
+    struct timespec time;
+    time.tv_sec = ms / 1000;
+    time.tv_nsec = ms % 1000 * 1000000;
+    while (nanosleep(&time, &time) < 0 && errno == EINTR) {
+    }
 }
 
 static void every_exported_function_was_called(void) {
@@ -75,12 +84,13 @@ int main(int argc, char **argv) {
     failed += check_all(usage_cases, usage_count);
     failed += check_all(process_cases, process_count);
     failed += check_all(job_cases, job_count);
+    failed += check_all(monitor_cases, monitor_count);
     failed += check_all(path_cases, path_count);
     failed += check_all(fork_cases, fork_count);
     if (check_only) return failed > 0;
     failed += check_all(last_case, 1);
-    count = library_count + system_count + limit_count + usage_count + process_count + job_count + path_count +
-            fork_count + 1;
+    count = library_count + system_count + limit_count + usage_count + process_count + job_count + monitor_count +
+            path_count + fork_count + 1;
     printf("C99 program: %u cases, %u failed\n", count, failed);
     return failed > 0;
 }
