@@ -18,8 +18,10 @@ type Adapter interface {
 
 	// SystemUsage reads what the system does now.
 	SystemUsage() (SystemUsage, error)
-	// Container reads the limits around the caller.
+	// Container reads the limits around the caller; ReadContainer adds what they leave to it.
 	Container() (Container, error)
+	// ContainerText reads a text about what is around the caller; what is not found is empty.
+	ContainerText(ContainerText) (string, error)
 
 	// Supports tells how strongly a limit would be kept now on a scope.
 	Supports(Limit, Scope) Enforcement

@@ -114,6 +114,10 @@ func (*unixAdapter) Container() (Container, error) {
 	return Container{}, notSupported("find container", "macOS has no containers")
 }
 
+func (*unixAdapter) ContainerText(ContainerText) (string, error) {
+	return "", notSupported("find container", "macOS has no containers")
+}
+
 // distribution is the name and version that "About This Mac" shows.
 func (*unixAdapter) distribution() (string, error) {
 	version, err := unix.Sysctl("kern.osproductversion")

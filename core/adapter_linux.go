@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"libmimir/core/internal/around"
 	"libmimir/core/internal/cgroup"
 	"libmimir/core/internal/procfs"
 	"libmimir/core/internal/rlimit"
@@ -26,6 +27,8 @@ type unixAdapter struct {
 	groups        *cgroup.Parents
 	withoutGroups bool
 	guardOnce     sync.Once
+	aroundOnce    sync.Once
+	around        around.Facts
 }
 
 // native is of its own type, so that what is read by it need not be on the heap.

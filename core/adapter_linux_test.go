@@ -275,6 +275,34 @@ func TestTheSystemsUseIsReadFromTheRootThatATestGives(t *testing.T) {
 	}, container, "no control group is seen")
 }
 
+func TestWhatIsAroundIsReadFromTheRootThatATestGives(t *testing.T) {
+	root := t.TempDir()
+	id := strings.Repeat("0123456789abcdef", 4)
+	for path, text := range map[string]string{
+		"proc/self/cgroup": "0::/kubepods/burstable/pod6f2a9c1e-0b7d-4c55-9d3e-2f1a7b8c9d0e/" + id + "\n",
+		"var/run/secrets/kubernetes.io/serviceaccount/namespace": "shop", "sys/class/dmi/id/sys_vendor": "Amazon EC2\n",
+		"sys/class/dmi/id/product_name": "m5.large\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, path), []byte(text), 0o644))
+	}
+	t.Setenv("POD_NAME", "web-0")
+	a := newLinuxAdapter(root)
+	for item, want := range map[ContainerText]string{
+		ContainerTextRuntime: "", ContainerTextID: id, ContainerTextOrchestrator: "kubernetes", ContainerTextPod: "web-0",
+		ContainerTextPodUID: "6f2a9c1e-0b7d-4c55-9d3e-2f1a7b8c9d0e", ContainerTextNamespace: "shop", ContainerTextCloud: "aws",
+		ContainerTextMachine: "m5.large", ContainerTextService: "",
+	} {
+		text, err := a.ContainerText(item)
+		require.NoError(t, err)
+		assert.Equal(t, want, text, "item %d", item)
+	}
+	for _, item := range []ContainerText{0, -1, ContainerTextService + 1} {
+		_, err := a.ContainerText(item)
+		assert.ErrorIs(t, err, StatusEINVAL)
+	}
+}
+
 func TestAGroupIsCreatedAndKilled(t *testing.T) {
 	// In a process of its own: the test's would leave its terminal's group.
 	if os.Getenv("MIMIR_TEST_ROLE") == "group" {

@@ -26,6 +26,10 @@ func (otherAdapter) Container() (Container, error) {
 	return Container{}, notSupported("find container", "there is no adapter for %s", runtime.GOOS)
 }
 
+func (otherAdapter) ContainerText(ContainerText) (string, error) {
+	return "", notSupported("find container", "there is no adapter for %s", runtime.GOOS)
+}
+
 func (otherAdapter) SystemText(item SystemText) (string, error) {
 	switch item {
 	case SystemPlatform:

@@ -1,6 +1,15 @@
 package core
 
-import "libmimir/core/internal/cgroup"
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/around"
+	"libmimir/core/internal/cgroup"
+	"libmimir/core/internal/procfs"
+)
 
 // SystemUsage reads what /proc tells of the system; a file that this kernel or container does not show is left out.
 func (a *unixAdapter) SystemUsage() (SystemUsage, error) {
@@ -39,13 +48,46 @@ func (a *unixAdapter) SystemUsage() (SystemUsage, error) {
 }
 
 func (a *unixAdapter) Container() (Container, error) {
-	around := cgroup.Around(a.files)
+	bounds := cgroup.Around(a.files)
 	c := Container{
-		MemoryLimitBytes: around.MemoryBytes, MemoryUsageBytes: around.MemoryUsed, CPURateLimit: around.CPUMillis,
-		ProcessLimit: around.Processes,
+		MemoryLimitBytes: bounds.MemoryBytes, MemoryUsageBytes: bounds.MemoryUsed, CPURateLimit: bounds.CPUMillis,
+		ProcessLimit: bounds.Processes, ReclaimableBytes: bounds.MemoryInactive,
 	}
 	if min(c.MemoryLimitBytes, c.CPURateLimit, c.ProcessLimit) != Unlimited {
 		c.Kind = ContainerControlGroup
 	}
 	return c, nil
+}
+
+// ContainerText looks around on its first call: what is there stays as it is.
+func (a *unixAdapter) ContainerText(item ContainerText) (string, error) {
+	a.aroundOnce.Do(func() { a.around = around.Look(a.evidence()) })
+	return containerText(&a.around, item)
+}
+
+func (a *unixAdapter) evidence() *around.Evidence {
+	read := func(path string) (string, bool) {
+		text, err := procfs.ReadFile(a.files + path)
+		return string(text), err == nil
+	}
+	said := func(name string) string {
+		text, _ := read("/sys/class/dmi/id/" + name)
+		return strings.TrimSpace(text)
+	}
+	link := func(path string) string {
+		var space [256]byte
+		n, err := unix.Readlink(a.files+path, space[:])
+		if err != nil {
+			return ""
+		}
+		return string(space[:n])
+	}
+	hostname, _ := os.Hostname() // without it a pod has no name
+	return &around.Evidence{
+		Read: read, Link: link, Getenv: hostVariable, Hostname: hostname,
+		Firmware: around.Firmware{
+			Vendor: said("sys_vendor"), Product: said("product_name"), BIOSVendor: said("bios_vendor"), BIOSVersion: said("bios_version"),
+			AssetTag: said("chassis_asset_tag"),
+		},
+	}
 }

@@ -2,10 +2,13 @@ package core
 
 import (
 	"os"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
 
+	"libmimir/core/internal/around"
 	"libmimir/core/internal/jobobject"
 	"libmimir/core/internal/pdh"
 	"libmimir/core/internal/win32"
@@ -88,7 +91,7 @@ func (windowsAdapter) Container() (Container, error) {
 	if own && limits != (jobobject.Limits{}) {
 		c.Kind = ContainerJobObject
 	}
-	if (jobobject.Job{}).IsServerSilo() || saysContainer(registry.LOCAL_MACHINE, containerKey) {
+	if inWindowsContainer() {
 		c.Kind = ContainerWindows
 	}
 	return c, nil
@@ -103,4 +106,38 @@ func saysContainer(root registry.Key, path string) bool {
 	defer key.Close()
 	kind, _, err := key.GetIntegerValue("ContainerType")
 	return err == nil && kind != 0
+}
+
+// firmwareKey is where Windows keeps what the firmware says.
+const firmwareKey = `HARDWARE\DESCRIPTION\System\BIOS`
+
+var surroundings = sync.OnceValue(func() around.Facts {
+	hostname, _ := os.Hostname() // without it a pod has no name
+	e := around.Evidence{Getenv: hostVariable, Hostname: hostname}
+	if key, err := registry.OpenKey(registry.LOCAL_MACHINE, firmwareKey, registry.QUERY_VALUE|registry.WOW64_64KEY); err == nil {
+		defer key.Close()
+		said := func(name string) string {
+			text, _, _ := key.GetStringValue(name) // without it nothing is said
+			return strings.TrimSpace(text)
+		}
+		e.Firmware = around.Firmware{
+			Vendor: said("SystemManufacturer"), Product: said("SystemProductName"), BIOSVendor: said("BIOSVendor"),
+			BIOSVersion: said("BIOSVersion"),
+		}
+	}
+	found := around.Look(&e)
+	if inWindowsContainer() {
+		found.Runtime = "windows"
+	}
+	return found
+})
+
+// ContainerText looks around on its first call: what is there stays as it is.
+func (windowsAdapter) ContainerText(item ContainerText) (string, error) {
+	found := surroundings()
+	return containerText(&found, item)
+}
+
+func inWindowsContainer() bool {
+	return (jobobject.Job{}).IsServerSilo() || saysContainer(registry.LOCAL_MACHINE, containerKey)
 }

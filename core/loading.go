@@ -1,5 +1,10 @@
 package core
 
+import (
+	"os"
+	"strings"
+)
+
 // What the C interface tells the adapter as the library is loaded into a host's process.
 
 // RestoreFileLimit undoes what Go's package syscall does to the limit of open files as a program starts: it raises the soft
@@ -21,3 +26,18 @@ var BeforeOwnLimit = func(Limit) {}
 
 // Spend is told of bytes that are about to become garbage, by what goes on making some that no caller counts.
 var Spend = func(bytes int) {}
+
+// HostEnvironment is the environment as the host sees it, and that of jobs that are given none: strings "NAME=value". It is kept
+// when nobody changes the slice, and the next asker gets the same one as long as the environment is the same.
+var HostEnvironment = func() (variables []string, kept bool) { return os.Environ(), false }
+
+// hostVariable is the value of a variable of it, empty without one.
+func hostVariable(name string) string {
+	variables, _ := HostEnvironment()
+	for _, variable := range variables {
+		if value, found := strings.CutPrefix(variable, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}

@@ -29,6 +29,14 @@ int32_t mimir_container_get(mimir_container *container) {
     return mimirgo_container_get(container);
 }
 
+int32_t mimir_container_text(int32_t item, char *buffer, uint64_t length, uint64_t *needed) {
+#ifndef _WIN32
+    if (FORKED) return mimir_gate_refuse("mimir_container_text");
+#endif
+    mimir_enter();
+    return mimirgo_container_text(item, buffer, length, needed);
+}
+
 int32_t mimir_job_create(const char *const *argv, uint64_t count, uint64_t *job) {
 #ifndef _WIN32
     if (FORKED) return mimir_gate_refuse("mimir_job_create");

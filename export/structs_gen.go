@@ -29,18 +29,22 @@ func check_mimir_container(p *C.mimir_container) C.int32_t {
 	if p == nil {
 		return fail(core.Errorf(core.StatusEINVAL, "check struct size", "the pointer to mimir_container is NULL"))
 	}
-	return checkSize("mimir_container", uint32(p.size), 40, uint32(unsafe.Sizeof(*p)))
+	return checkSize("mimir_container", uint32(p.size), 72, uint32(unsafe.Sizeof(*p)))
 }
 
 func store_mimir_container(p *C.mimir_container, v *core.Container) {
 	size := min(uint32(p.size), uint32(unsafe.Sizeof(*p)))
 	full := C.mimir_container{
-		size:               C.uint32_t(size),
-		kind:               C.int32_t(v.Kind),
-		memory_limit_bytes: C.uint64_t(v.MemoryLimitBytes),
-		memory_usage_bytes: C.uint64_t(v.MemoryUsageBytes),
-		cpu_rate_limit:     C.uint64_t(v.CPURateLimit),
-		process_limit:      C.uint64_t(v.ProcessLimit),
+		size:                   C.uint32_t(size),
+		kind:                   C.int32_t(v.Kind),
+		memory_limit_bytes:     C.uint64_t(v.MemoryLimitBytes),
+		memory_usage_bytes:     C.uint64_t(v.MemoryUsageBytes),
+		cpu_rate_limit:         C.uint64_t(v.CPURateLimit),
+		process_limit:          C.uint64_t(v.ProcessLimit),
+		reclaimable_bytes:      C.uint64_t(v.ReclaimableBytes),
+		usable_cpu_rate:        C.uint64_t(v.UsableCPURate),
+		usable_memory_bytes:    C.uint64_t(v.UsableMemoryBytes),
+		available_memory_bytes: C.uint64_t(v.AvailableMemoryBytes),
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(p)), size), unsafe.Slice((*byte)(unsafe.Pointer(&full)), size))
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"libmimir/core"
-	"libmimir/core/job"
 )
 
 // watchers counts the jobs that live, each of which may come to need a thread to watch it, with one for all monitors, and the
@@ -33,7 +32,7 @@ func init() {
 	core.ReserveThread = reserveWatcher
 	core.ReleaseThread = releaseWatcher
 	core.Spend = spend
-	job.HostEnvironment = hostEnvironment
+	core.HostEnvironment = hostEnvironment
 }
 
 func reserveWatcher() error {

@@ -1334,6 +1334,41 @@ enum mimir_container_kind {
     MIMIR_CONTAINER_WINDOWS = 3
 };
 
+/* mimir_container_text selects text about what is around the caller. What is not found is empty. */
+enum mimir_container_text {
+    /* What runs the container that the caller is in: "docker", "podman", "buildah",
+     * "containerd", "cri-o", "lxc", "systemd-nspawn", "wsl", or what the runtime calls itself.
+     * Linux: the names of control groups in /proc/self/cgroup, mounts in /proc/self/mountinfo,
+     * /run/.containerenv and /.dockerenv (but in the kernel's first namespaces, which no
+     * container is in), /run/systemd/container, the variable container. Windows: "windows". */
+    MIMIR_CONTAINER_TEXT_RUNTIME = 1,
+    /* The container's id, or name, as its runtime has it. */
+    MIMIR_CONTAINER_TEXT_ID = 2,
+    /* What has placed the container: "kubernetes", "nomad" or "ecs". */
+    MIMIR_CONTAINER_TEXT_ORCHESTRATOR = 3,
+    /* The name of the pod (Nomad: the allocation): the variable POD_NAME, or the host's name,
+     * which is that of the pod unless it has the node's network. */
+    MIMIR_CONTAINER_TEXT_POD = 4,
+    /* The pod's uid, from the names of control groups or mounts. */
+    MIMIR_CONTAINER_TEXT_POD_UID = 5,
+    /* The pod's namespace: that of its service account, or the variable POD_NAMESPACE. */
+    MIMIR_CONTAINER_TEXT_NAMESPACE = 6,
+    /* Whose machine it is: "aws", "gcp", "azure", "oracle", "alibaba", "tencent",
+     * "digitalocean", "hetzner", "vultr", "linode", "scaleway", "exoscale", "upcloud" or
+     * "openstack". By what the firmware says (Linux: /sys/class/dmi/id; Windows: the registry,
+     * which does not tell Azure and Oracle), and by the service; nobody is asked over the
+     * network. */
+    MIMIR_CONTAINER_TEXT_CLOUD = 7,
+    /* The machine's model by its firmware, in some clouds the kind of instance, such as
+     * "m5.large". */
+    MIMIR_CONTAINER_TEXT_MACHINE = 8,
+    /* The service that runs the program for its owner, by the variables that it sets:
+     * "aws-lambda", "aws-fargate", "aws-ecs", "gcp-cloud-run", "gcp-app-engine",
+     * "azure-functions", "azure-app-service", "azure-container-apps", "knative", "fly" or
+     * "heroku". */
+    MIMIR_CONTAINER_TEXT_SERVICE = 9
+};
+
 /* The limits around the caller that were set by others, and what has been used of them. */
 typedef struct mimir_container {
     /* Set it to sizeof(mimir_container) before the call; the library answers how many bytes it
@@ -1356,17 +1391,41 @@ typedef struct mimir_container {
     /* How many processes (Linux: and threads) there may be, Unlimited without a limit. Linux:
      * the least pids.max. Windows: the job's active process limit. */
     uint64_t process_limit;
+    /* The part of memory_usage_bytes that is given up when memory is wanted, 0 where that is not
+     * told. Linux: inactive_file (total_inactive_file) of memory.stat. */
+    uint64_t reclaimable_bytes;
+    /* How much CPU the caller can have at a time, in thousandths of one CPU: the CPUs that it
+     * may run on, or cpu_rate_limit, if that is less. How many threads are worth having. */
+    uint64_t usable_cpu_rate;
+    /* How much memory there is for it: the system's, or memory_limit_bytes, if that is less. */
+    uint64_t usable_memory_bytes;
+    /* How much of that can still be had without swapping: what is available in the system, or
+     * what is left of memory_limit_bytes, counting what is reclaimable as left, if that is less. */
+    uint64_t available_memory_bytes;
 } mimir_container;
 
-/* mimir_container_get stores the limits around the caller that others have set: those of a
- * control group of Linux, such as a container's, or of a job object of Windows, such as that of
- * a Windows container; MIMIR_CONTAINER_NONE where there are none. They are read anew each time.
+/* mimir_container_get stores the limits around the caller that others have set, and what they
+ * leave to it: those of a control group of Linux, such as a container's, or of a job object of
+ * Windows, such as that of a Windows container; MIMIR_CONTAINER_NONE where there are none. They
+ * are read anew each time.
  *
  * Returns: MIMIR_OK; MIMIR_EINVAL when container is NULL or container->size is wrong;
  * MIMIR_ENOTSUP on macOS, which has no containers.
  *
  * After fork: MIMIR_EFORKED. */
 MIMIR_API int32_t mimir_container_get(mimir_container *container);
+
+/* mimir_container_text writes a text about what is around the caller: its container and runtime,
+ * a pod, a cloud; item is a MIMIR_CONTAINER_TEXT_* constant. What is not found is empty. It is
+ * looked for once, on the first call, without privilege and without asking anybody over the
+ * network: somebody who means to can mislead it.
+ *
+ * Returns: MIMIR_OK; MIMIR_ERANGE and needed as in mimir_version; MIMIR_EINVAL for an unknown
+ * item; MIMIR_ENOTSUP on macOS.
+ *
+ * After fork: MIMIR_EFORKED. */
+MIMIR_API int32_t mimir_container_text(int32_t item, char *buffer, uint64_t length,
+                                       uint64_t *needed);
 
 
 /* =================================================================================================

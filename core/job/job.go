@@ -2,7 +2,6 @@ package job
 
 import (
 	"math"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -130,11 +129,7 @@ func (j *Job) SetDirectory(path string) error {
 	})
 }
 
-// HostEnvironment is the environment of jobs that are given none: strings "NAME=value". It is kept when nobody changes the
-// slice, and the next command gets the same one as long as the environment is the same.
-var HostEnvironment = func() (variables []string, kept bool) { return os.Environ(), false }
-
-// SetEnvironment sets the whole environment: strings "NAME=value". Without it a job has HostEnvironment, as it is at the start.
+// SetEnvironment sets the whole environment: strings "NAME=value". Without it a job has core.HostEnvironment, as it is at the start.
 func (j *Job) SetEnvironment(variables []string) error {
 	return j.prepare(func() error {
 		for _, variable := range variables {
@@ -300,7 +295,7 @@ func (j *Job) start() error {
 	return j.prepare(func() error {
 		command := j.command
 		if command.Env == nil {
-			command.Env, command.EnvKept = HostEnvironment()
+			command.Env, command.EnvKept = core.HostEnvironment()
 		}
 		j.output = captures(&command)
 		if err := core.ReserveThread(); err != nil {

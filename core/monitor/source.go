@@ -82,14 +82,12 @@ func (p *processSource) Read(r *Reading) error {
 
 // memoryThereIs is how much memory a process of the caller's could have.
 func memoryThereIs(a core.Adapter) (uint64, error) {
+	container, err := core.ReadContainer(a)
+	if err == nil {
+		return container.UsableMemoryBytes, nil
+	}
 	facts, err := a.SystemFacts()
-	if err != nil {
-		return 0, err
-	}
-	if container, err := a.Container(); err == nil { // else there is none
-		return min(facts.TotalMemoryBytes, container.MemoryLimitBytes), nil
-	}
-	return facts.TotalMemoryBytes, nil
+	return facts.TotalMemoryBytes, err
 }
 
 type usageSource struct {

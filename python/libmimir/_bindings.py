@@ -35,6 +35,40 @@ MIMIR_CONTAINER_JOB_OBJECT: Final = 2
 MIMIR_CONTAINER_WINDOWS: Final = 3
 """A Windows container (a server silo), whose limits are those of its job object."""
 
+# mimir_container_text selects text about what is around the caller. What is not found is empty.
+MIMIR_CONTAINER_TEXT_RUNTIME: Final = 1
+"""What runs the container that the caller is in: "docker", "podman", "buildah", "containerd",
+"cri-o", "lxc", "systemd-nspawn", "wsl", or what the runtime calls itself. Linux: the names of
+control groups in /proc/self/cgroup, mounts in /proc/self/mountinfo, /run/.containerenv and
+/.dockerenv (but in the kernel's first namespaces, which no container is in),
+/run/systemd/container, the variable container. Windows: "windows".
+"""
+MIMIR_CONTAINER_TEXT_ID: Final = 2
+"""The container's id, or name, as its runtime has it."""
+MIMIR_CONTAINER_TEXT_ORCHESTRATOR: Final = 3
+"""What has placed the container: "kubernetes", "nomad" or "ecs"."""
+MIMIR_CONTAINER_TEXT_POD: Final = 4
+"""The name of the pod (Nomad: the allocation): the variable POD_NAME, or the host's name, which
+is that of the pod unless it has the node's network.
+"""
+MIMIR_CONTAINER_TEXT_POD_UID: Final = 5
+"""The pod's uid, from the names of control groups or mounts."""
+MIMIR_CONTAINER_TEXT_NAMESPACE: Final = 6
+"""The pod's namespace: that of its service account, or the variable POD_NAMESPACE."""
+MIMIR_CONTAINER_TEXT_CLOUD: Final = 7
+"""Whose machine it is: "aws", "gcp", "azure", "oracle", "alibaba", "tencent", "digitalocean",
+"hetzner", "vultr", "linode", "scaleway", "exoscale", "upcloud" or "openstack". By what the
+firmware says (Linux: /sys/class/dmi/id; Windows: the registry, which does not tell Azure and
+Oracle), and by the service; nobody is asked over the network.
+"""
+MIMIR_CONTAINER_TEXT_MACHINE: Final = 8
+"""The machine's model by its firmware, in some clouds the kind of instance, such as "m5.large"."""
+MIMIR_CONTAINER_TEXT_SERVICE: Final = 9
+"""The service that runs the program for its owner, by the variables that it sets: "aws-lambda",
+"aws-fargate", "aws-ecs", "gcp-cloud-run", "gcp-app-engine", "azure-functions",
+"azure-app-service", "azure-container-apps", "knative", "fly" or "heroku".
+"""
+
 # mimir_limit names a resource that can be limited. The unit of its value is part of its
 # description.
 MIMIR_LIMIT_MEMORY: Final = 1
@@ -336,6 +370,17 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "MIMIR_CONTAINER_JOB_OBJECT": MIMIR_CONTAINER_JOB_OBJECT,
         "MIMIR_CONTAINER_WINDOWS": MIMIR_CONTAINER_WINDOWS,
     },
+    "mimir_container_text": {
+        "MIMIR_CONTAINER_TEXT_RUNTIME": MIMIR_CONTAINER_TEXT_RUNTIME,
+        "MIMIR_CONTAINER_TEXT_ID": MIMIR_CONTAINER_TEXT_ID,
+        "MIMIR_CONTAINER_TEXT_ORCHESTRATOR": MIMIR_CONTAINER_TEXT_ORCHESTRATOR,
+        "MIMIR_CONTAINER_TEXT_POD": MIMIR_CONTAINER_TEXT_POD,
+        "MIMIR_CONTAINER_TEXT_POD_UID": MIMIR_CONTAINER_TEXT_POD_UID,
+        "MIMIR_CONTAINER_TEXT_NAMESPACE": MIMIR_CONTAINER_TEXT_NAMESPACE,
+        "MIMIR_CONTAINER_TEXT_CLOUD": MIMIR_CONTAINER_TEXT_CLOUD,
+        "MIMIR_CONTAINER_TEXT_MACHINE": MIMIR_CONTAINER_TEXT_MACHINE,
+        "MIMIR_CONTAINER_TEXT_SERVICE": MIMIR_CONTAINER_TEXT_SERVICE,
+    },
     "mimir_limit": {
         "MIMIR_LIMIT_MEMORY": MIMIR_LIMIT_MEMORY,
         "MIMIR_LIMIT_ADDRESS_SPACE": MIMIR_LIMIT_ADDRESS_SPACE,
@@ -515,6 +560,20 @@ class mimir_container(ctypes.Structure):
     """How many processes (Linux: and threads) there may be, Unlimited without a limit. Linux:
     the least pids.max. Windows: the job's active process limit.
     """
+    reclaimable_bytes: int
+    """The part of memory_usage_bytes that is given up when memory is wanted, 0 where that is not
+    told. Linux: inactive_file (total_inactive_file) of memory.stat.
+    """
+    usable_cpu_rate: int
+    """How much CPU the caller can have at a time, in thousandths of one CPU: the CPUs that it
+    may run on, or cpu_rate_limit, if that is less. How many threads are worth having.
+    """
+    usable_memory_bytes: int
+    """How much memory there is for it: the system's, or memory_limit_bytes, if that is less."""
+    available_memory_bytes: int
+    """How much of that can still be had without swapping: what is available in the system, or
+    what is left of memory_limit_bytes, counting what is reclaimable as left, if that is less.
+    """
 
     _fields_ = (
         ("size", ctypes.c_uint32),
@@ -523,6 +582,10 @@ class mimir_container(ctypes.Structure):
         ("memory_usage_bytes", ctypes.c_uint64),
         ("cpu_rate_limit", ctypes.c_uint64),
         ("process_limit", ctypes.c_uint64),
+        ("reclaimable_bytes", ctypes.c_uint64),
+        ("usable_cpu_rate", ctypes.c_uint64),
+        ("usable_memory_bytes", ctypes.c_uint64),
+        ("available_memory_bytes", ctypes.c_uint64),
     )
 
 
@@ -987,7 +1050,7 @@ class mimir_summary(ctypes.Structure):
 
 
 STRUCT_SIZES: Final[dict[str, int]] = {
-    "mimir_container": 40,
+    "mimir_container": 72,
     "mimir_error": 512,
     "mimir_system": 48,
     "mimir_system_usage": 104,
@@ -1003,6 +1066,12 @@ STRUCT_SIZES: Final[dict[str, int]] = {
 
 PROTOTYPES: Final[dict[str, tuple[Any, ...]]] = {
     "mimir_container_get": (ctypes.POINTER(mimir_container),),
+    "mimir_container_text": (
+        ctypes.c_int32,
+        ctypes.c_void_p,
+        ctypes.c_uint64,
+        ctypes.POINTER(ctypes.c_uint64),
+    ),
     "mimir_job_create": (
         ctypes.POINTER(ctypes.c_char_p),
         ctypes.c_uint64,
@@ -1222,13 +1291,27 @@ class Functions:
     mimir_container_get: Callable[..., int]
     """int32_t mimir_container_get(mimir_container *container)
 
-    mimir_container_get stores the limits around the caller that others have set: those of a
-    control group of Linux, such as a container's, or of a job object of Windows, such as that
-    of a Windows container; MIMIR_CONTAINER_NONE where there are none. They are read anew each
-    time.
+    mimir_container_get stores the limits around the caller that others have set, and what
+    they leave to it: those of a control group of Linux, such as a container's, or of a job
+    object of Windows, such as that of a Windows container; MIMIR_CONTAINER_NONE where there
+    are none. They are read anew each time.
 
     Returns: MIMIR_OK; MIMIR_EINVAL when container is NULL or container->size is wrong;
     MIMIR_ENOTSUP on macOS, which has no containers.
+
+    After fork: MIMIR_EFORKED.
+    """
+
+    mimir_container_text: Callable[..., int]
+    """int32_t mimir_container_text(int32_t item, char *buffer, uint64_t length, uint64_t *needed)
+
+    mimir_container_text writes a text about what is around the caller: its container and
+    runtime, a pod, a cloud; item is a MIMIR_CONTAINER_TEXT_* constant. What is not found is
+    empty. It is looked for once, on the first call, without privilege and without asking
+    anybody over the network: somebody who means to can mislead it.
+
+    Returns: MIMIR_OK; MIMIR_ERANGE and needed as in mimir_version; MIMIR_EINVAL for an
+    unknown item; MIMIR_ENOTSUP on macOS.
 
     After fork: MIMIR_EFORKED.
     """

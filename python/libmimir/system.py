@@ -1,4 +1,4 @@
-"""The system as a whole: what it does now, and the limits around this process that others have set.
+"""The system as a whole, and what is around this process: limits that others have set, a container, a cloud.
 
 >>> from libmimir import container_info, system_usage
 >>> system_usage().available_memory_bytes > 0
@@ -8,6 +8,7 @@ True
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 
 from . import _bindings as c
@@ -64,7 +65,7 @@ class SystemUsage:
 
 @dataclass(frozen=True)
 class ContainerInfo:
-    """The limits around this process that others have set, and what has been used of them."""
+    """What is around this process: limits that others have set, what they leave to it, and who has put it there."""
 
     #: What bounds it: ``"control-group"`` (Linux), ``"job-object"`` or ``"windows-container"``; None when nothing does.
     kind: str | None
@@ -77,12 +78,52 @@ class ContainerInfo:
     cpu_limit: float | None
     #: How many processes (Linux: and threads) there may be; None without a limit. Linux: ``pids.max``.
     process_limit: int | None
+    #: The part of `memory_usage_bytes` that is given up when memory is wanted. Linux: ``inactive_file``.
+    reclaimable_bytes: int = 0
+    #: How many CPUs this process can have at a time: those that it may run on, or `cpu_limit`, if that is less. So many
+    #: threads are worth having.
+    usable_cpus: float = 0
+    #: How much memory there is for it, in bytes: the system's, or `memory_limit_bytes`, if that is less.
+    usable_memory_bytes: int = 0
+    #: How much of that can still be had without swapping.
+    available_memory_bytes: int = 0
+    #: What runs the container: ``"docker"``, ``"podman"``, ``"containerd"``, ``"cri-o"``, ``"lxc"`` and others
+    #: (``MIMIR_CONTAINER_TEXT_RUNTIME`` in the header lists them); None when none was found.
+    runtime: str | None = None
+    #: The container's id, or name, as its runtime has it.
+    id: str | None = None
+    #: What has placed it: ``"kubernetes"``, ``"nomad"`` or ``"ecs"``.
+    orchestrator: str | None = None
+    #: The name of the pod: the variable ``POD_NAME``, or the host's name, which is the pod's unless it has the node's
+    #: network.
+    pod: str | None = None
+    pod_uid: str | None = None
+    namespace: str | None = None
+    #: Whose machine it is, by what the firmware says and by the service: ``"aws"``, ``"gcp"``, ``"azure"`` and others.
+    cloud: str | None = None
+    #: The machine's model by its firmware, in some clouds the kind of instance, such as ``"m5.large"``.
+    machine: str | None = None
+    #: The service that runs the program for its owner, such as ``"aws-lambda"`` or ``"gcp-cloud-run"``.
+    service: str | None = None
 
 
 _KINDS = {
     c.MIMIR_CONTAINER_CONTROL_GROUP: "control-group",
     c.MIMIR_CONTAINER_JOB_OBJECT: "job-object",
     c.MIMIR_CONTAINER_WINDOWS: "windows-container",
+}
+
+
+_TEXTS = {
+    "runtime": c.MIMIR_CONTAINER_TEXT_RUNTIME,
+    "id": c.MIMIR_CONTAINER_TEXT_ID,
+    "orchestrator": c.MIMIR_CONTAINER_TEXT_ORCHESTRATOR,
+    "pod": c.MIMIR_CONTAINER_TEXT_POD,
+    "pod_uid": c.MIMIR_CONTAINER_TEXT_POD_UID,
+    "namespace": c.MIMIR_CONTAINER_TEXT_NAMESPACE,
+    "cloud": c.MIMIR_CONTAINER_TEXT_CLOUD,
+    "machine": c.MIMIR_CONTAINER_TEXT_MACHINE,
+    "service": c.MIMIR_CONTAINER_TEXT_SERVICE,
 }
 
 
@@ -120,7 +161,10 @@ def system_usage() -> SystemUsage:
 
 
 def container_info() -> ContainerInfo:
-    """Read the limits around this process that others have set: of a container, a service, or a `libmimir.run`.
+    """Tell what is around this process: the limits of a container, a service or a `libmimir.run`, and who set them.
+
+    The numbers are read anew each time, the names once. They are found without privilege and without asking anybody
+    over the network: somebody who means to can mislead it.
 
     Raises: `NotSupportedError` on macOS, which has no containers.
     """
@@ -138,4 +182,9 @@ def container_info() -> ContainerInfo:
         memory_usage_bytes=number(record.memory_usage_bytes),
         cpu_limit=None if rate is None else rate / 1000,
         process_limit=number(record.process_limit),
+        reclaimable_bytes=record.reclaimable_bytes,
+        usable_cpus=record.usable_cpu_rate / 1000,
+        usable_memory_bytes=record.usable_memory_bytes,
+        available_memory_bytes=record.available_memory_bytes,
+        **{name: os.fsdecode(_library.text("mimir_container_text", item)) or None for name, item in _TEXTS.items()},
     )

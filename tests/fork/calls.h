@@ -76,6 +76,10 @@ QUICK(container_get, MIMIR_OK) {
     return c->l->container_get(&found);
 }
 
+QUICK(container_text, MIMIR_OK) {
+    return c->l->container_text(MIMIR_CONTAINER_TEXT_RUNTIME, c->buffer, sizeof c->buffer, NULL);
+}
+
 QUICK(system_text, MIMIR_OK) { return c->l->system_text(MIMIR_SYSTEM_DISTRIBUTION, c->buffer, sizeof c->buffer, NULL); }
 
 QUICK(limit_set, MIMIR_OK) {

@@ -57,6 +57,7 @@
     X(path_separator, 0) \
     X(path_directory, 0) \
     X(container_get, 0) \
+    X(container_text, 0) \
     X(priority_get, 1) \
     X(priority_set, 1)
 
@@ -69,6 +70,7 @@
     {"system_get", 0, 0, MIMIR_OK, call_system_get}, \
     {"system_measure", 0, 1, MIMIR_OK, call_system_measure}, \
     {"container_get", 0, 0, MIMIR_OK, call_container_get}, \
+    {"container_text", 0, 0, MIMIR_OK, call_container_text}, \
     {"system_text", 0, 0, MIMIR_OK, call_system_text}, \
     {"limit_set", 1, 0, MIMIR_OK, call_limit_set}, \
     {"limit_get", 1, 0, MIMIR_OK, call_limit_get}, \

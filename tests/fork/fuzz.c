@@ -198,7 +198,7 @@ static void untouched_struct(int32_t status, const void *out, size_t right) {
 static void one_call(void) {
     int32_t status = MIMIR_OK;
     uint64_t length, count;
-    switch (function = NULL, below(66)) {
+    switch (function = NULL, below(67)) {
 #define CASE(n, name) \
     case n: \
         function = #name;
@@ -504,6 +504,11 @@ static void one_call(void) {
         check(l.monitor_close(made));
         break;
     }
+    CASE(66, container_text) {
+        char *b = buffer(&length);
+        status = l.container_text(number32(), b, length, OUT(uint64_t));
+        break;
+    }
     CASE(59, monitor_latest) {
         mimir_sample *s = sized(sizeof *s);
         status = l.monitor_latest(monitor_handle(), s);
@@ -632,7 +637,7 @@ static unsigned long run_random(double seconds, uint64_t seed) {
 
 static unsigned long run_seeds(void) {
     unsigned long inputs = 0;
-    for (unsigned f = 0; f < 66; f++)
+    for (unsigned f = 0; f < 67; f++)
         for (unsigned k = 0; k < 400; k++) {
             uint8_t input[40];
             state = (f << 16) + k + 1;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 
 import libmimir
@@ -48,8 +49,6 @@ def test_a_command_sees_the_limits_that_it_was_given_as_those_of_a_container() -
     if libmimir.supports("cpu_rate") is None:
         pytest.skip("needs a control group that can be written: root with version 1, or a delegated one of version 2")
     code = "import dataclasses, json, libmimir; print(json.dumps(dataclasses.asdict(libmimir.container_info())))"
-    import sys
-
     result = libmimir.run(
         [sys.executable, "-c", code], memory="200M", processes=60, cpu_rate=0.75, capture_output=True, text=True
     )
@@ -67,6 +66,54 @@ def test_the_own_container_has_limits_or_there_is_none() -> None:
     found = container_info()
     limits = (found.memory_limit_bytes, found.cpu_limit, found.process_limit)
     assert found.kind == (None if limits == (None, None, None) else "control-group")
+
+
+def test_what_the_limits_leave_is_told() -> None:
+    found, now = container_info(), system_usage()
+    assert 0 < found.usable_cpus <= (os.cpu_count() or 1)
+    assert now.total_memory_bytes is not None
+    assert found.available_memory_bytes <= found.usable_memory_bytes <= now.total_memory_bytes
+    assert found.available_memory_bytes > 1 << 20
+
+
+@linux_only
+def test_a_command_under_limits_can_have_what_they_leave() -> None:
+    if libmimir.supports("cpu_rate") is None:
+        pytest.skip("needs a control group that can be written: root with version 1, or a delegated one of version 2")
+    code = "import libmimir as m; c = m.container_info()"
+    code += "; print(c.usable_cpus, c.usable_memory_bytes, c.available_memory_bytes)"
+    result = libmimir.run([sys.executable, "-c", code], memory="200M", cpu_rate=0.75, capture_output=True, text=True)
+    cpus, memory, available = result.stdout.split()
+    assert (float(cpus), int(memory)) == (0.75, 200 << 20)
+    assert 100 << 20 < int(available) < 200 << 20
+
+
+IN_A_POD = {
+    "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+    "POD_NAME": "web-0",
+    "POD_NAMESPACE": "shop",
+    "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+}
+
+
+def test_who_has_put_the_process_there_is_told() -> None:
+    code = "import dataclasses, json, libmimir; print(json.dumps(dataclasses.asdict(libmimir.container_info())))"
+    found = json.loads(python(code, env={**os.environ, **IN_A_POD}).stdout)
+    assert (found["orchestrator"], found["pod"], found["namespace"]) == ("kubernetes", "web-0", "shop")
+    assert found["service"] == "aws-fargate"
+    assert found["cloud"]
+    assert "kubernetes web-0 in shop, aws-fargate" in command("info", env={**os.environ, **IN_A_POD}).stdout
+
+
+def test_without_signs_nothing_is_found() -> None:
+    names = [
+        name
+        for name in os.environ
+        if name.startswith(("KUBERNETES_", "NOMAD_", "ECS_", "AWS_EXECUTION", "AWS_LAMBDA", "K_REV"))
+    ]
+    if names or os.path.exists("/var/run/secrets/kubernetes.io"):
+        pytest.skip(f"this runs in an orchestrator: {names}")
+    assert (container_info().orchestrator, container_info().pod, container_info().service) == (None, None, None)
 
 
 def test_the_command_tells_of_the_system_and_the_container() -> None:

@@ -86,9 +86,15 @@ static void the_system_is_measured(void) {
 
 static void the_container_is_told(void) {
     mimir_container found;
+    char text[256];
+    int32_t item;
     SIZED(found);
     WORKS(mimir_container_get(&found));
     CHECK(found.kind == MIMIR_CONTAINER_NONE || found.kind == MIMIR_CONTAINER_JOB_OBJECT);
+    CHECK(found.usable_cpu_rate >= 1000 && found.usable_memory_bytes >= found.available_memory_bytes && found.available_memory_bytes > 1 << 20);
+    for (item = MIMIR_CONTAINER_TEXT_RUNTIME; item <= MIMIR_CONTAINER_TEXT_SERVICE; item++)
+        WORKS(mimir_container_text(item, text, sizeof text, NULL));
+    FAILS(MIMIR_EINVAL, mimir_container_text(99, text, sizeof text, NULL));
     FAILS(MIMIR_EINVAL, mimir_container_get(NULL));
 }
 

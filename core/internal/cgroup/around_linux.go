@@ -3,6 +3,8 @@ package cgroup
 import (
 	"strconv"
 	"strings"
+
+	"libmimir/core/internal/procfs"
 )
 
 // mostOfVersion1 is the least that version 1 writes for no limit of memory: the largest number, in whole pages of 64 KiB or less.
@@ -11,7 +13,7 @@ const mostOfVersion1 = 1<<63 - 1<<16
 // Around reads the limits of the caller's groups and of those above them, as far as they are seen from here, by the files below
 // root ("" is the system's own).
 func Around(root string) Bounds {
-	b := Bounds{Unlimited, Unlimited, Unlimited, Unlimited}
+	b := Bounds{MemoryBytes: Unlimited, MemoryUsed: Unlimited, CPUMillis: Unlimited, Processes: Unlimited}
 	eachOwn(root, func(c Controller, mounts []byte, group string) {
 		kind := "cgroup"
 		if c == "" {
@@ -38,9 +40,9 @@ func Around(root string) Bounds {
 
 // memory takes a group's limit if it is the least, and its use: of the caller's own group until a limit is found.
 func (b *Bounds) memory(dir string, split bool) {
-	limit, used := dir+"/memory.max", dir+"/memory.current"
+	limit, used, inactive := dir+"/memory.max", dir+"/memory.current", "inactive_file "
 	if split {
-		limit, used = dir+"/memory.limit_in_bytes", dir+"/memory.usage_in_bytes"
+		limit, used, inactive = dir+"/memory.limit_in_bytes", dir+"/memory.usage_in_bytes", "total_inactive_file "
 	}
 	bytes := limitIn(limit)
 	if bytes >= mostOfVersion1 {
@@ -48,13 +50,14 @@ func (b *Bounds) memory(dir string, split bool) {
 	}
 	if bytes < b.MemoryBytes || b.MemoryUsed == Unlimited {
 		b.MemoryUsed = limitIn(used)
+		b.MemoryInactive = number(dir+"/memory.stat", inactive)
 	}
 	b.MemoryBytes = min(b.MemoryBytes, bytes)
 }
 
 // limitIn is the number in a file; "max", and no file, are none.
 func limitIn(file string) uint64 {
-	text, err := read(file)
+	text, err := procfs.ReadFile(file)
 	if err != nil {
 		return Unlimited
 	}
@@ -69,10 +72,10 @@ func limitIn(file string) uint64 {
 func rateIn(dir string, split bool) uint64 {
 	quota, period := "", ""
 	if split {
-		q, _ := read(dir + "/cpu.cfs_quota_us")
-		p, _ := read(dir + "/cpu.cfs_period_us")
+		q, _ := procfs.ReadFile(dir + "/cpu.cfs_quota_us")
+		p, _ := procfs.ReadFile(dir + "/cpu.cfs_period_us")
 		quota, period = strings.TrimSpace(string(q)), strings.TrimSpace(string(p))
-	} else if text, err := read(dir + "/cpu.max"); err == nil {
+	} else if text, err := procfs.ReadFile(dir + "/cpu.max"); err == nil {
 		quota, period, _ = strings.Cut(strings.TrimSpace(string(text)), " ")
 	}
 	q, err := strconv.ParseUint(quota, 10, 64) // "max" and -1 are none

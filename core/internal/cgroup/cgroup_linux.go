@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"libmimir/core/internal/procfs"
 )
 
 // Parents are the groups under which the caller can make groups, by controller.
@@ -32,11 +34,11 @@ func Find(root string) *Parents {
 
 // eachOwn calls visit for each group that the caller is in: that of version 2 without a controller, and those of version 1.
 func eachOwn(root string, visit func(c Controller, mounts []byte, group string)) {
-	own, err := read(root + "/proc/self/cgroup")
+	own, err := procfs.ReadFile(root + "/proc/self/cgroup")
 	if err != nil {
 		return
 	}
-	mounts, err := read(root + "/proc/self/mountinfo")
+	mounts, err := procfs.ReadFile(root + "/proc/self/mountinfo")
 	if err != nil {
 		return
 	}
@@ -68,7 +70,7 @@ func (p *Parents) findUnified(root string, mounts []byte, own string) {
 	for path := own; path != ""; path = above(path) {
 		dir := mounted(root, mounts, "cgroup2", "", path)
 		if dir != "" && writable(dir) && writable(dir+"/cgroup.procs") {
-			text, err := read(dir + "/cgroup.subtree_control")
+			text, err := procfs.ReadFile(dir + "/cgroup.subtree_control")
 			if err == nil && len(bytes.TrimSpace(text)) > 0 {
 				p.unified = dir
 				for _, name := range strings.Fields(string(text)) {
@@ -302,29 +304,6 @@ func remove(dir string) {
 
 func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
-// read reads a file by system calls: package os would keep an epoll descriptor open for good.
-func read(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	b := make([]byte, 0, 4096)
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := unix.Read(fd, b[len(b):cap(b)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
-			return b, err
-		}
-		b = b[:len(b)+n]
-	}
-}
-
 // writing opens a file of a group. A control group has its files when it is made, and lets none be created; a recorded one
 // has none.
 const writing = unix.O_WRONLY | unix.O_CLOEXEC | unix.O_TRUNC | unix.O_CREAT
@@ -341,7 +320,7 @@ func write(path, value string) error {
 
 // number reads the number behind a key at the start of a line; 0 where there is none.
 func number(path, key string) uint64 {
-	text, err := read(path)
+	text, err := procfs.ReadFile(path)
 	if err != nil {
 		return 0
 	}

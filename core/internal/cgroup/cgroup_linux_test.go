@@ -142,12 +142,13 @@ func TestTheLeastLimitsOfAllGroupsAboveHold(t *testing.T) {
 		"sys/fs/cgroup/pod/pids.max":                       "70\n",
 		"sys/fs/cgroup/pod/container/memory.max":           "1000000\n",
 		"sys/fs/cgroup/pod/container/memory.current":       "900000\n",
+		"sys/fs/cgroup/pod/container/memory.stat":          "anon 5\nactive_file 300000\ninactive_file 200000\n",
 		"sys/fs/cgroup/pod/container/cpu.max":              "150000 100000\n",
 		"sys/fs/cgroup/pod/container/pids.max":             "max\n",
 		"sys/fs/cgroup/pod/container/inner/memory.max":     "max\n",
 		"sys/fs/cgroup/pod/container/inner/memory.current": "800000\n",
 	})
-	assert.Equal(t, Bounds{MemoryBytes: 1000000, MemoryUsed: 900000, CPUMillis: 1500, Processes: 70}, Around(root))
+	assert.Equal(t, Bounds{MemoryBytes: 1000000, MemoryUsed: 900000, MemoryInactive: 200000, CPUMillis: 1500, Processes: 70}, Around(root))
 }
 
 func TestWithoutALimitTheUseIsThatOfTheCallersGroup(t *testing.T) {
@@ -159,7 +160,7 @@ func TestWithoutALimitTheUseIsThatOfTheCallersGroup(t *testing.T) {
 		"sys/fs/cgroup/user/session/memory.max":     "max\n",
 		"sys/fs/cgroup/user/session/memory.current": "4000\n",
 	})
-	assert.Equal(t, Bounds{Unlimited, 4000, Unlimited, Unlimited}, Around(root))
+	assert.Equal(t, Bounds{MemoryBytes: Unlimited, MemoryUsed: 4000, CPUMillis: Unlimited, Processes: Unlimited}, Around(root))
 }
 
 func TestLimitsOfVersion1AreReadByController(t *testing.T) {
@@ -170,6 +171,7 @@ func TestLimitsOfVersion1AreReadByController(t *testing.T) {
 		"sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes": "4096\n",
 		"sys/fs/cgroup/memory/jobs/memory.limit_in_bytes":     "8192\n",
 		"sys/fs/cgroup/memory/jobs/memory.usage_in_bytes":     "5000\n",
+		"sys/fs/cgroup/memory/jobs/memory.stat":               "inactive_file 1\ntotal_inactive_file 700\n",
 		"sys/fs/cgroup/memory/memory.limit_in_bytes":          "9223372036854771712\n",
 		"sys/fs/cgroup/pids/here/pids.max":                    "7\n",
 		"sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us":        "50000\n",
@@ -177,11 +179,11 @@ func TestLimitsOfVersion1AreReadByController(t *testing.T) {
 		"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us":          "-1\n",
 		"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us":         "100000\n",
 	})
-	assert.Equal(t, Bounds{MemoryBytes: 8192, MemoryUsed: 5000, CPUMillis: 500, Processes: 7}, Around(root))
+	assert.Equal(t, Bounds{MemoryBytes: 8192, MemoryUsed: 5000, MemoryInactive: 700, CPUMillis: 500, Processes: 7}, Around(root))
 }
 
 func TestWhatIsNotThereOrNotUnderstoodIsNoLimit(t *testing.T) {
-	none := Bounds{Unlimited, Unlimited, Unlimited, Unlimited}
+	none := Bounds{MemoryBytes: Unlimited, MemoryUsed: Unlimited, CPUMillis: Unlimited, Processes: Unlimited}
 	assert.Equal(t, none, Around(t.TempDir()))
 	root := recorded(t, map[string]string{
 		"proc/self/cgroup": "0::/a\nnonsense\n", "proc/self/mountinfo": unifiedMount + "nonsense\n",

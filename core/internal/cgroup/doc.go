@@ -26,7 +26,12 @@ type Limits struct {
 }
 
 // Bounds are the limits around the caller, and what has been used of them. Unlimited is no limit, and a use that is not told.
-type Bounds struct{ MemoryBytes, MemoryUsed, CPUMillis, Processes uint64 }
+type Bounds struct {
+	MemoryBytes, MemoryUsed uint64
+	// MemoryInactive is the part of MemoryUsed that the kernel gives up first: file pages that nobody has used for a while.
+	MemoryInactive       uint64
+	CPUMillis, Processes uint64
+}
 
 // Unlimited stands for no limit.
 const Unlimited = ^uint64(0)

@@ -70,6 +70,8 @@ def info(*, as_json: bool) -> int:
             ("swap", _part(now.swap_used_bytes, now.swap_total_bytes)),
             ("running", _running(now)),
             ("container", _container(container)),
+            ("around", _around(container)),
+            ("left to it", _left(container)),
             ("page size", format_size(system.page_size_bytes)),
             ("started", booted),
             ("Python", detected.python_version.split()[0]),
@@ -105,6 +107,25 @@ def _container(container: ContainerInfo | None) -> str:
     if container.process_limit is not None:
         found.append(f"{container.process_limit} processes")
     return f"{container.kind.replace('-', ' ')}: {', '.join(found) or 'no limit'}"
+
+
+def _around(container: ContainerInfo | None) -> str:
+    found = []
+    if container is not None:
+        if container.runtime or container.id:
+            found.append(" ".join(filter(None, (container.runtime or "a container", (container.id or "")[:12]))))
+        if container.orchestrator:
+            pod = f" {container.pod}" if container.pod else ""
+            found.append(f"{container.orchestrator}{pod}{f' in {container.namespace}' if container.namespace else ''}")
+        found += filter(None, (container.service, container.cloud, container.machine))
+    return ", ".join(found) or "nothing known"
+
+
+def _left(container: ContainerInfo | None) -> str:
+    if container is None:
+        return "-"
+    memory = f"{format_size(container.available_memory_bytes)} of {format_size(container.usable_memory_bytes)}"
+    return f"{container.usable_cpus:g} CPUs, {memory}"
 
 
 def usage(pid: int, *, as_json: bool) -> int:

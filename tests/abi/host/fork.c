@@ -118,6 +118,7 @@ static void functions_that_are_refused(void) {
     FAILS(MIMIR_EFORKED, mimir_system_get(&facts));
     FAILS(MIMIR_EFORKED, mimir_system_measure(NULL));
     FAILS(MIMIR_EFORKED, mimir_container_get(NULL));
+    FAILS(MIMIR_EFORKED, mimir_container_text(MIMIR_CONTAINER_TEXT_RUNTIME, text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_system_text(MIMIR_SYSTEM_RELEASE, text, sizeof text, NULL));
     FAILS(MIMIR_EFORKED, mimir_limit_support(MIMIR_LIMIT_MEMORY, MIMIR_SCOPE_SELF, &number));
     FAILS(MIMIR_EFORKED, mimir_job_create(command, 1, &job));

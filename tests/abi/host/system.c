@@ -91,8 +91,24 @@ static void the_limits_around_the_caller_are_told(void) {
         CHECK(found.kind == MIMIR_CONTAINER_CONTROL_GROUP
               && (found.memory_limit_bytes != MIMIR_UNLIMITED || found.cpu_rate_limit != MIMIR_UNLIMITED
                   || found.process_limit != MIMIR_UNLIMITED));
+    CHECK(found.usable_cpu_rate > 0 && found.usable_cpu_rate <= (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * 1000);
+    CHECK(found.usable_memory_bytes > MIB && found.usable_memory_bytes <= found.memory_limit_bytes);
+    CHECK(found.available_memory_bytes > 0 && found.available_memory_bytes <= found.usable_memory_bytes);
     REFUSES_WRONG_SIZES(found, mimir_container_get(&found));
     FAILS(MIMIR_EINVAL, mimir_container_get(NULL));
+}
+
+static void what_is_around_the_caller_has_names_or_none(void) {
+    int32_t item;
+    char text[256];
+    for (item = MIMIR_CONTAINER_TEXT_RUNTIME; item <= MIMIR_CONTAINER_TEXT_SERVICE; item++) {
+        uint64_t needed = 0;
+        WORKS(mimir_container_text(item, text, sizeof text, &needed));
+        CHECK(needed == strlen(text) + 1);
+    }
+    FAILS(MIMIR_EINVAL, mimir_container_text(0, text, sizeof text, NULL));
+    FAILS(MIMIR_EINVAL, mimir_container_text(MIMIR_CONTAINER_TEXT_SERVICE + 1, text, sizeof text, NULL));
+    WRITES_TEXT(mimir_container_text(MIMIR_CONTAINER_TEXT_CLOUD, buffer, length, needed));
 }
 
 const check_case system_cases[] = {
@@ -102,5 +118,6 @@ const check_case system_cases[] = {
     {"the names of the system are those of uname", the_names_of_the_system_are_those_of_uname},
     {"the system is measured", the_system_is_measured},
     {"the limits around the caller are told", the_limits_around_the_caller_are_told},
+    {"what is around the caller has names, or none", what_is_around_the_caller_has_names_or_none},
 };
 const unsigned system_count = COUNT(system_cases);
