@@ -16,7 +16,7 @@ TESTS = test-go test-abi test-python test-fork test-docs test-unified
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help build generate check test test-pure $(TESTS) lint stress fuzz cross test-arm64 test-windows bench demo clean
+.PHONY: help build generate check test test-pure $(TESTS) lint stress fuzz cross wheels test-wheels test-arm64 test-windows bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ cross: $(ZIG_INSTALLED) ## build the library for every platform from this one (i
 	$(GO) run ./cbuild cross
 	@for library in build/cross/*/libmimir.so build/cross/*/libmimir.dylib build/cross/*/libmimir.dll; do \
 		$(GO) run ./cbuild check --library $$library || exit 1; done
+
+wheels: cross ## build a Python wheel for every platform from this one (in build/wheels/)
+	PYTHON=$(PY) $(GO) run ./cbuild wheel
 
 check: ## fail when generated files are stale, imports run the wrong way, or the library shows other symbols
 	$(GO) run ./cbuild check
@@ -99,6 +102,9 @@ lint: build ## check style: gofmt, staticcheck (for each operating system), ruff
 test-arm64: $(ZIG_INSTALLED) ## run the Go, C and Python tests of Linux arm64 under qemu's user emulation
 	$(GO) run ./cbuild cross linux-arm64
 	GO=$(GO) tests/arm64/run.sh
+
+test-wheels: wheels ## install the wheel for this machine, use it and take it away again
+	PYTHON=$(PY) tests/wheel/run.sh
 
 test-unified: ## run jobs in control groups of version 2, in a machine of qemu's with Debian's kernel
 	tests/unified/run.sh

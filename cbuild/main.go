@@ -23,6 +23,7 @@ const usage = `usage: go run ./cbuild COMMAND
                             the top directory that does not belong there, or FILE shows other symbols than the header
   build [--out DIR] [--race]  build the shared library (in build/)
   cross [--out DIR] [TARGET...]  build it for every platform, or those named (in build/cross/)
+  wheel [--from DIR] [--out DIR] [TARGET...]  make Python wheels of what cross has built (in build/wheels/)
   layout                    print a C program that prints the layout of every struct`
 
 func run(arguments []string) error {
@@ -62,6 +63,13 @@ func run(arguments []string) error {
 			return err
 		}
 		return cross(root, *out, flags.Args())
+	case "wheel":
+		from := flags.String("from", filepath.Join(root, "build/cross"), "directory that holds the libraries")
+		out := flags.String("out", filepath.Join(root, "build/wheels"), "directory that receives the wheels")
+		if err := flags.Parse(arguments[1:]); err != nil {
+			return err
+		}
+		return wheels(root, *from, *out, flags.Args())
 	case "layout":
 		if err := noMore(flags, arguments); err != nil {
 			return err

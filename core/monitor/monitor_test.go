@@ -84,10 +84,25 @@ func TestTheOwnProcessIsSampledFromTheStartOn(t *testing.T) {
 	assert.Greater(t, most, 10.0)
 }
 
-func TestAProcessThatEndsEndsItsMonitorAndLeavesItsSamples(t *testing.T) {
-	command := exec.Command(os.Args[0], "-test.run=^TestRoleSleep$")
+// sleeper is a process that ends with the test at the latest.
+func sleeper(t *testing.T) *exec.Cmd {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^TestAProcessThatEndsEndsItsMonitorAndLeavesItsSamples$")
 	command.Env = append(os.Environ(), "MIMIR_TEST_ROLE=sleep")
 	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	return command
+}
+
+func TestAProcessThatEndsEndsItsMonitorAndLeavesItsSamples(t *testing.T) {
+	if os.Getenv("MIMIR_TEST_ROLE") == "sleep" {
+		time.Sleep(time.Minute)
+		return
+	}
+	command := sleeper(t)
 	source, err := Process(core.Native(), int64(command.Process.Pid))
 	require.NoError(t, err)
 	m := started(t, source, 2*time.Millisecond, 100)
@@ -112,13 +127,6 @@ func TestAProcessThatEndsEndsItsMonitorAndLeavesItsSamples(t *testing.T) {
 	assert.ErrorIs(t, err, core.StatusESRCH)
 }
 
-func TestRoleSleep(t *testing.T) {
-	if os.Getenv("MIMIR_TEST_ROLE") != "sleep" {
-		t.Skip("a role in another test")
-	}
-	time.Sleep(time.Minute)
-}
-
 // reborn is an adapter on which the process gets a new start with its n-th reading.
 type reborn struct {
 	core.Adapter
@@ -134,7 +142,8 @@ func (r *reborn) StartOf(int64) (uint64, error) {
 }
 
 func TestAnotherProcessUnderTheSameIdIsNotSampled(t *testing.T) {
-	source, err := Process(&reborn{Adapter: core.Native(), after: 4}, int64(os.Getppid()))
+	command := sleeper(t)
+	source, err := Process(&reborn{Adapter: core.Native(), after: 4}, int64(command.Process.Pid))
 	require.NoError(t, err)
 	m := started(t, source, time.Millisecond, 100)
 	event, err := m.Next(20*time.Second, false)

@@ -1,5 +1,5 @@
 // Package offheap keeps bytes outside of Go's heap. The heap's growth, refused by the system, ends the process, which is the
-// host's; here it is an error.
+// host's; here it is an error, where the library has an adapter.
 package offheap
 
 // Buffer is a growing sequence of bytes, of which the first are taken out again. Its zero value is empty.
