@@ -36,7 +36,7 @@ def told(monitor: Monitor) -> Event:
 
 def test_this_process_is_sampled() -> None:
     with Monitor(interval=0.005, history=50) as monitor:
-        first = monitor.latest()
+        first = monitor.history()[0]
         assert (first.number, first.elapsed_seconds, first.cpu_percent) == (1, 0, None)
         assert first.time == pytest.approx(time.time(), abs=60)
         assert first.memory_bytes == pytest.approx(libmimir.usage().resident_bytes, rel=0.2)
@@ -403,7 +403,7 @@ def test_the_command_tells_alerts_and_the_end() -> None:
 
 def test_the_command_writes_json_lines() -> None:
     done = command(
-        "monitor", "--json", "--interval", "50ms", "--count", "20", "--above", "threads=0.5", "--hold", "100ms",
+        "monitor", "--json", "--interval", "50ms", "--count", "20", "--above", "memory_bytes=1k", "--hold", "100ms",
         capture_output=True,
     )  # fmt: skip
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -34,10 +34,13 @@ static mimir_event next(uint64_t monitor) {
 
 static void the_caller_is_monitored(void) {
     uint64_t monitor = monitor_of(MIMIR_MONITOR_PROCESS, 0, SECOND / 500), count = 0, stored = 0, i;
-    mimir_sample first = sample_from(monitor, 1), some[50], last;
+    mimir_sample first, some[50], last;
     mimir_summary summary;
+    SIZED(first);
+    WORKS(mimir_monitor_history(monitor, 1, &first, 1, &stored));
+    CHECK(stored == 1 && first.number == 1);
     CHECK(first.size == sizeof first && first.memory_bytes > MIB && first.memory_percent > 0 && first.memory_percent < 100);
-    CHECK(first.threads > 1 && first.descriptors >= 3 && first.virtual_bytes > first.memory_bytes);
+    CHECK(has(&first, MIMIR_METRIC_THREADS) && first.descriptors >= 3 && first.virtual_bytes > first.memory_bytes);
     CHECK(!has(&first, MIMIR_METRIC_SWAP_BYTES) && first.swap_bytes == 0);
     last = sample_from(monitor, 20);
     CHECK(has(&last, MIMIR_METRIC_CPU_PERCENT) && last.elapsed_ns >= 19 * (SECOND / 500));
@@ -144,8 +147,8 @@ static void an_alert_that_was_removed_tells_nothing(void) {
     uint64_t monitor = monitor_of(MIMIR_MONITOR_PROCESS, 0, SECOND / 1000);
     uint32_t above = 0, below = 0;
     mimir_event event;
-    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_THREADS, MIMIR_ALERT_ABOVE, 0, 0, SECOND / 50, &above));
-    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_THREADS, MIMIR_ALERT_BELOW, 1, 1, 0, &below));
+    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_MEMORY_BYTES, MIMIR_ALERT_ABOVE, 0, 0, SECOND / 50, &above));
+    WORKS(mimir_monitor_add_alert(monitor, MIMIR_METRIC_MEMORY_BYTES, MIMIR_ALERT_BELOW, 1, 1, 0, &below));
     CHECK(above != below && above > 0 && below > 0);
     event = next(monitor);
     CHECK(event.alert == above && event.value >= 1 && event.number > 1); /* not before it has lasted */
