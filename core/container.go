@@ -1,7 +1,5 @@
 package core
 
-import "libmimir/core/internal/around"
-
 // ContainerKind is what bounds the caller together with other processes.
 //
 //mimir:enum mimir_container_kind MIMIR_CONTAINER_ strip=Container
@@ -103,18 +101,4 @@ func ReadContainer(a Adapter) (Container, error) {
 		c.AvailableMemoryBytes = min(c.AvailableMemoryBytes, c.MemoryLimitBytes-min(used, c.MemoryLimitBytes))
 	}
 	return c, nil
-}
-
-// containerText picks a text of what was found.
-func containerText(f *around.Facts, item ContainerText) (string, error) {
-	texts := map[ContainerText]string{
-		ContainerTextRuntime: f.Runtime, ContainerTextID: f.ID, ContainerTextOrchestrator: f.Orchestrator, ContainerTextPod: f.Pod,
-		ContainerTextPodUID: f.PodUID, ContainerTextNamespace: f.Namespace, ContainerTextCloud: f.Cloud,
-		ContainerTextMachine: f.Machine, ContainerTextService: f.Service,
-	}
-	text, known := texts[item]
-	if !known {
-		return "", Errorf(StatusEINVAL, "check item", "%d is not a text about the container", int32(item))
-	}
-	return text, nil
 }

@@ -1,9 +1,6 @@
 package core
 
-import (
-	"os"
-	"strings"
-)
+import "os"
 
 // What the C interface tells the adapter as the library is loaded into a host's process.
 
@@ -30,14 +27,3 @@ var Spend = func(bytes int) {}
 // HostEnvironment is the environment as the host sees it, and that of jobs that are given none: strings "NAME=value". It is kept
 // when nobody changes the slice, and the next asker gets the same one as long as the environment is the same.
 var HostEnvironment = func() (variables []string, kept bool) { return os.Environ(), false }
-
-// hostVariable is the value of a variable of it, empty without one.
-func hostVariable(name string) string {
-	variables, _ := HostEnvironment()
-	for _, variable := range variables {
-		if value, found := strings.CutPrefix(variable, name+"="); found {
-			return value
-		}
-	}
-	return ""
-}
