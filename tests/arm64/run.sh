@@ -146,7 +146,7 @@ if wanted python "$@"; then
     # A test whose forked child hangs in the emulator is tried again, for that reason alone. What it leaves warns when it is
     # collected, and is no fault of another test.
     # Not those of what most needs a real kernel: limits that end a command, forks under load, control groups.
-    PATIENCE=900 part "the Python suite" tests/python python3 -m pytest -q -p no:cacheprovider \
+    PATIENCE=480 part "the Python suite" tests/python python3 -m pytest -q -p no:cacheprovider \
         --timeout 30 --reruns 3 --only-rerun Timeout -rR -W ignore::pytest.PytestUnraisableExceptionWarning test_units.py test_errors.py \
         test_paths.py test_loading.py test_adapter.py test_aio.py test_run.py test_popen.py test_process.py \
         test_process_object.py test_run_options.py
