@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Union
 
@@ -20,6 +21,11 @@ Environment = Union[Mapping[str, _Text], Mapping[bytes, _Text]]
 
 #: How long one call waits, in nanoseconds: as late as a Ctrl-C can be noticed.
 SLICE = 100_000_000
+
+
+def slice_until(deadline: float | None) -> int:
+    """Tell how long the next call waits, in nanoseconds: until a moment of `time.monotonic`, and a slice at most."""
+    return SLICE if deadline is None else int(min(max(deadline - time.monotonic(), 0) * 1e9, SLICE))
 
 
 #: What `os.fsencode` does with a str.

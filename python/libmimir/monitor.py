@@ -308,9 +308,9 @@ class Monitor:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = _job.SLICE if deadline is None else round((deadline - time.monotonic()) * 1e9)
-            event, more = self._next(min(max(left, 0), _job.SLICE))
-            if event is not None or not more or (deadline is not None and time.monotonic() >= deadline):
+            left = _job.slice_until(deadline)
+            event, more = self._next(left)
+            if event is not None or not more or left == 0:
                 return event
 
     def events(self) -> Iterator[Event]:

@@ -178,13 +178,13 @@ class Popen(Generic[AnyStr]):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = _job.SLICE if deadline is None else round((deadline - time.monotonic()) * 1e9)
+            left = _job.slice_until(deadline)
             # Between two slices Python runs its signal handlers, which may raise.
-            if self._collect(min(max(left, 0), _job.SLICE)):
+            if self._collect(left):
                 code = self.returncode
                 assert code is not None
                 return code
-            if left <= 0:
+            if left == 0:
                 assert timeout is not None
                 raise TimeoutExpired(self.args, timeout)
 

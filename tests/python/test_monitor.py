@@ -102,7 +102,8 @@ def test_another_process_is_sampled_to_its_end() -> None:
         sampled(by_id, 3)
         child.communicate(b"\n")
         for monitor in (by_id, by_object):
-            event = told(monitor)
+            event = monitor.wait(float("inf"))
+            assert event is not None
             assert (event.kind, event.alert, event.value, event.lost) == ("ended", None, None, 0)
             assert monitor.wait() is None
             assert monitor.latest().number == event.sample

@@ -50,6 +50,11 @@ def test_a_command_that_has_ended_tells_its_whole_verdict() -> None:
     assert "returncode: 3" in repr(process)
 
 
+def test_a_timeout_can_be_endless() -> None:
+    with Popen(["sh", "-c", "exit 3"]) as process:
+        assert process.wait(timeout=float("inf")) == 3
+
+
 def test_there_is_no_result_while_it_runs() -> None:
     with Popen(["sleep", "100"]) as process:
         assert (process.poll(), process.returncode, process.result) == (None, None, None)
