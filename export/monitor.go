@@ -50,7 +50,7 @@ func sourceOf(target monitor.Target, id C.uint64_t) (source monitor.Source, stat
 		source, err = monitor.Process(core.Native(), int64(min(uint64(id), maxBytes)))
 	case monitor.TargetJob:
 		status = with(id, func(j *job.Job) error {
-			source, err = monitor.Usage(core.Native(), j.Usage, j.Limit(core.LimitMemory))
+			source, err = monitor.Job(core.Native(), j)
 			return nil
 		})
 	case monitor.TargetSystem:

@@ -1029,7 +1029,7 @@ enum mimir_metric {
     MIMIR_METRIC_THREADS = 6,
     /* The number of open descriptors, of a process: mimir_sample.descriptors. */
     MIMIR_METRIC_DESCRIPTORS = 7,
-    /* The number of processes, of the system: mimir_sample.processes. */
+    /* The number of processes, of a job or the system: mimir_sample.processes. */
     MIMIR_METRIC_PROCESSES = 8,
     /* How many threads want to run, of the system: mimir_sample.run_queue. */
     MIMIR_METRIC_RUN_QUEUE = 9
@@ -1108,7 +1108,7 @@ typedef struct mimir_sample {
     uint32_t threads;
     /* The number of open descriptors (handles on Windows). */
     uint32_t descriptors;
-    /* The number of processes. */
+    /* The number of processes, of a job of those that are its own. */
     uint32_t processes;
     /* How many threads want to run, as in mimir_system_usage. */
     uint32_t run_queue;

@@ -493,6 +493,13 @@ func (j *Job) Usage() (core.Usage, error) {
 	}, nil
 }
 
+// Processes is how many processes the job had at the watchdog's last look, 0 before the first.
+func (j *Job) Processes() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.watch.seen.Processes
+}
+
 // Read moves captured output to b and tells how much. With an empty b it tells how much there is.
 func (j *Job) Read(stream core.Stream, b []byte) (int, error) {
 	j.mu.Lock()

@@ -24,7 +24,7 @@ const (
 	MetricThreads Metric = 6
 	// MetricDescriptors is the number of open descriptors, of a process: mimir_sample.descriptors.
 	MetricDescriptors Metric = 7
-	// MetricProcesses is the number of processes, of the system: mimir_sample.processes.
+	// MetricProcesses is the number of processes, of a job or the system: mimir_sample.processes.
 	MetricProcesses Metric = 8
 	// MetricRunQueue is how many threads want to run, of the system: mimir_sample.run_queue.
 	MetricRunQueue Metric = 9
@@ -72,7 +72,7 @@ type Sample struct {
 	Threads uint32
 	// Descriptors is the number of open descriptors (handles on Windows).
 	Descriptors uint32
-	// Processes is the number of processes.
+	// Processes is the number of processes, of a job of those that are its own.
 	Processes uint32
 	// RunQueue is how many threads want to run, as in mimir_system_usage.
 	RunQueue uint32

@@ -171,16 +171,26 @@ func TestTheSystemIsSampled(t *testing.T) {
 	}
 }
 
-func TestWhatAFunctionTellsIsSampledAgainstItsLimit(t *testing.T) {
-	var looked atomic.Bool
-	tell := func() (core.Usage, error) {
-		u := core.Usage{Fields: uint32(core.UsageMemory | core.UsageThreads)}
-		if looked.Load() {
-			u.ResidentBytes, u.Threads = 250, 3
-		}
-		return u, nil
+// madeUp is a job that a test makes up.
+type madeUp struct {
+	limit  uint64
+	looked *atomic.Bool
+}
+
+func (m madeUp) Usage() (core.Usage, error) {
+	u := core.Usage{Fields: uint32(core.UsageMemory | core.UsageThreads)}
+	if m.looked.Load() {
+		u.ResidentBytes, u.Threads = 250, 3
 	}
-	source, err := Usage(core.Native(), tell, 1000)
+	return u, nil
+}
+
+func (m madeUp) Processes() int          { return 2 }
+func (m madeUp) Limit(core.Limit) uint64 { return m.limit }
+
+func TestAJobIsSampledAgainstItsLimit(t *testing.T) {
+	var looked atomic.Bool
+	source, err := Job(core.Native(), madeUp{1000, &looked})
 	require.NoError(t, err)
 	m := started(t, source, time.Millisecond, 10)
 	latest, err := m.Latest()
@@ -189,9 +199,9 @@ func TestWhatAFunctionTellsIsSampledAgainstItsLimit(t *testing.T) {
 	looked.Store(true)
 	eventually(t, func() bool {
 		s, _ := m.Latest()
-		return s.MemoryPercent == 25 && s.Threads == 3
+		return s.MemoryPercent == 25 && s.Threads == 3 && s.Processes == 2
 	})
-	source, err = Usage(core.Native(), tell, core.Unlimited)
+	source, err = Job(core.Native(), madeUp{core.Unlimited, &looked})
 	require.NoError(t, err)
 	m = started(t, source, time.Hour, 10)
 	latest, err = m.Latest()

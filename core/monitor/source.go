@@ -90,30 +90,40 @@ func memoryThereIs(a core.Adapter) (uint64, error) {
 	return facts.TotalMemoryBytes, err
 }
 
-type usageSource struct {
-	read   func() (core.Usage, error)
+// Watched is a job that has been started: a job.Job.
+type Watched interface {
+	Usage() (core.Usage, error)
+	// Processes is how many processes it had when Usage was last found out.
+	Processes() int
+	Limit(core.Limit) uint64
+}
+
+type jobSource struct {
+	job    Watched
 	memory uint64
 }
 
-// Usage is the source of what a function tells, such as the Usage of a job. memory is what MemoryPercent is a percentage of;
-// core.Unlimited stands for the memory of the system or of the caller's container.
-func Usage(a core.Adapter, read func() (core.Usage, error), memory uint64) (Source, error) {
+// Job is the source of a job.
+func Job(a core.Adapter, job Watched) (Source, error) {
+	memory := job.Limit(core.LimitMemory)
 	if memory == core.Unlimited {
 		var err error
 		if memory, err = memoryThereIs(a); err != nil {
 			return nil, err
 		}
 	}
-	return &usageSource{read, memory}, nil
+	return &jobSource{job, memory}, nil
 }
 
-func (s *usageSource) Read(r *Reading) error {
-	u, err := s.read()
+func (s *jobSource) Read(r *Reading) error {
+	u, err := s.job.Usage()
 	if err != nil {
 		return err
 	}
 	if u.ResidentBytes > 0 { // else nobody has looked yet: what lives has some
 		takeUsage(r, &u, s.memory)
+		r.Processes = uint32(s.job.Processes())
+		r.mark(MetricProcesses)
 	}
 	return nil
 }

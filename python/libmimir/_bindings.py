@@ -351,7 +351,7 @@ MIMIR_METRIC_THREADS: Final = 6
 MIMIR_METRIC_DESCRIPTORS: Final = 7
 """The number of open descriptors, of a process: mimir_sample.descriptors."""
 MIMIR_METRIC_PROCESSES: Final = 8
-"""The number of processes, of the system: mimir_sample.processes."""
+"""The number of processes, of a job or the system: mimir_sample.processes."""
 MIMIR_METRIC_RUN_QUEUE: Final = 9
 """How many threads want to run, of the system: mimir_sample.run_queue."""
 
@@ -970,7 +970,7 @@ class mimir_sample(ctypes.Structure):
     descriptors: int
     """The number of open descriptors (handles on Windows)."""
     processes: int
-    """The number of processes."""
+    """The number of processes, of a job of those that are its own."""
     run_queue: int
     """How many threads want to run, as in mimir_system_usage."""
 

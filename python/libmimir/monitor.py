@@ -90,7 +90,7 @@ class Sample:
     threads: int | None
     #: Open descriptors; handles on Windows. Of a process alone.
     descriptors: int | None
-    #: Processes. Of the system alone.
+    #: Processes. Of a command or the system.
     processes: int | None
     #: Threads that want to run (see `libmimir.SystemUsage`). Of the system alone.
     run_queue: int | None

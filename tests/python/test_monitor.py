@@ -150,6 +150,14 @@ def test_a_command_is_sampled_against_its_limit() -> None:
         assert sample.memory_bytes == pytest.approx(event.value / 100 * (1 << 30), rel=0.01)
         process.kill()
         assert [event.kind for event in monitor.events()][-1] == "ended"
+
+
+@unix_only
+def test_a_command_that_starts_many_processes_is_seen_to() -> None:
+    code = "for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait"
+    with Popen(["sh", "-c", code], wall=100) as process, Monitor(process, interval=0.005) as monitor:
+        monitor.add_alert("processes", above=9)
+        assert told(monitor).value == 10
     with pytest.raises(ProcessLookupError):
         Monitor(process)
 
