@@ -14,6 +14,16 @@ from support import libmimir as command
 from support import linux_only, python
 
 
+has_containers = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no containers")
+
+
+@pytest.mark.skipif(sys.platform != "darwin", reason="a container can be there, and is told")
+def test_macos_says_that_it_has_no_containers() -> None:
+    with pytest.raises(NotImplementedError):
+        container_info()
+    assert "container" in command("info").stdout
+
+
 def test_the_system_agrees_with_psutil() -> None:
     psutil = pytest.importorskip("psutil")
     usage = system_usage()
@@ -68,6 +78,7 @@ def test_the_own_container_has_limits_or_there_is_none() -> None:
     assert found.kind == (None if limits == (None, None, None) else "control-group")
 
 
+@has_containers
 def test_what_the_limits_leave_is_told() -> None:
     found, now = container_info(), system_usage()
     assert 0 < found.usable_cpus <= (os.cpu_count() or 1)
@@ -96,6 +107,7 @@ IN_A_POD = {
 }
 
 
+@has_containers
 def test_who_has_put_the_process_there_is_told() -> None:
     code = "import dataclasses, json, libmimir; print(json.dumps(dataclasses.asdict(libmimir.container_info())))"
     found = json.loads(python(code, env={**os.environ, **IN_A_POD}).stdout)
@@ -105,6 +117,7 @@ def test_who_has_put_the_process_there_is_told() -> None:
     assert "kubernetes web-0 in shop, aws-fargate" in command("info", env={**os.environ, **IN_A_POD}).stdout
 
 
+@has_containers
 def test_without_signs_nothing_is_found() -> None:
     names = [
         name
@@ -116,6 +129,7 @@ def test_without_signs_nothing_is_found() -> None:
     assert (container_info().orchestrator, container_info().pod, container_info().service) == (None, None, None)
 
 
+@has_containers
 def test_the_command_tells_of_the_system_and_the_container() -> None:
     done = command("info", "--json")
     answer = json.loads(done.stdout)
@@ -126,6 +140,7 @@ def test_the_command_tells_of_the_system_and_the_container() -> None:
     assert "container" in text
 
 
+@linux_only
 def test_a_forked_child_has_it_too() -> None:
     out = python("""
         import os, libmimir
