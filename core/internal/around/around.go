@@ -1,9 +1,6 @@
 package around
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Evidence is what there is to see. A test lays it out.
 type Evidence struct {
@@ -38,66 +35,101 @@ func Look(e *Evidence) Facts {
 	}
 	groups, _ := e.Read("/proc/self/cgroup")
 	mounts, _ := e.Read("/proc/self/mountinfo")
+	mounts = insideOnly(mounts)
 	f.container(e, groups, mounts)
 	f.orchestrator(e, groups, mounts)
 	f.cloud(e)
 	return f
 }
 
-const hex = `([0-9a-f]{64})`
+// inGroups are the names that runtimes give the control groups of containers: what stands before the id, of 64 digits.
+var inGroups = []struct{ runtime, before string }{
+	{"docker", "/docker-"},
+	{"docker", "/docker/"},
+	{"docker", "/docker/buildx/"},
+	{"containerd", "cri-containerd-"},
+	{"containerd", "cri-containerd:"},
+	{"cri-o", "/crio-"},
+	{"podman", "/libpod-"},
+}
 
-// inGroups are the names that runtimes give the control groups of containers.
-var inGroups = []struct {
-	runtime string
-	pattern *regexp.Regexp
-}{
-	{"docker", regexp.MustCompile(`/docker-` + hex + `\.scope`)},
-	{"docker", regexp.MustCompile(`/docker/(?:buildx/|buildkit/)?` + hex)},
-	{"containerd", regexp.MustCompile(`[/:]cri-containerd[-:]` + hex)},
-	{"cri-o", regexp.MustCompile(`/crio-` + hex)},
-	{"podman", regexp.MustCompile(`/libpod-` + hex)},
-	{"lxc", regexp.MustCompile(`/lxc\.payload\.([^/\n]+)`)},
-	{"lxc", regexp.MustCompile(`/lxc/([^/\n]+)`)},
-	{"systemd-nspawn", regexp.MustCompile(`/machine-([^/\n]+)\.scope/payload`)},
-	{"systemd-nspawn", regexp.MustCompile(`/systemd-nspawn@([^/\n]+)\.service`)},
-	{"", regexp.MustCompile(`/kubepods[^\n]*/` + hex)},
-	{"", regexp.MustCompile(`/ecs/[^\n]*/` + hex)},
+// byName are the same of runtimes whose containers have names: what stands before and behind them.
+var byName = []struct{ runtime, before, behind string }{
+	{"lxc", "/lxc.payload.", ""},
+	{"lxc", "/lxc/", ""},
+	{"systemd-nspawn", "/machine-", ".scope/payload"},
+	{"systemd-nspawn", "/systemd-nspawn@", ".service"},
+}
+
+// insideOnly leaves those lines of mountinfo that are for a container's own files: on the host there are those of all containers.
+func insideOnly(mounts string) string {
+	var inside strings.Builder
+	for line := range strings.Lines(mounts) {
+		if fields := strings.Fields(line); len(fields) > 4 {
+			switch fields[4] { // where it is mounted
+			case "/", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf":
+				inside.WriteString(line)
+			}
+		}
+	}
+	return inside.String()
 }
 
 // inMounts are places on the host that runtimes mount into containers, in the lines of mountinfo. They show it in a control group
-// namespace too, where the group is "/".
-var inMounts = []struct {
-	runtime string
-	pattern *regexp.Regexp
-}{
-	{"docker", regexp.MustCompile(`/docker/containers/` + hex + `/`)},
-	{"podman", regexp.MustCompile(`/overlay-containers/` + hex + `/userdata`)},
-	{"containerd", regexp.MustCompile(`/io\.containerd\.[a-z0-9.-]+/`)},
-	{"docker", regexp.MustCompile(`upperdir=[^, ]*/docker/`)},
-	{"podman", regexp.MustCompile(`upperdir=[^, ]*/containers/storage/`)},
+// namespace too, where the group is "/". before is what stands before the id; without it the place has none.
+var inMounts = []struct{ runtime, place, before string }{
+	{"docker", "/docker/containers/", "/docker/containers/"},
+	{"podman", "/overlay-containers/", "/overlay-containers/"},
+	{"containerd", "/io.containerd.", ""},
+	{"docker", "upperdir=/var/lib/docker/", ""},
+	{"podman", "/containers/storage/overlay", ""},
+}
+
+const idLength = 64
+
+// idAfter is the id that stands behind a text, if there is one.
+func idAfter(text, before string) string {
+	for {
+		_, rest, found := strings.Cut(text, before)
+		if !found {
+			return ""
+		}
+		if len(rest) >= idLength && isHex(rest[:idLength]) {
+			return rest[:idLength]
+		}
+		text = rest
+	}
+}
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
+
+// nameBetween is the part of a path that stands between two texts, or to its end.
+func nameBetween(text, before, behind string) string {
+	_, rest, _ := strings.Cut(text, before)
+	line, _, _ := strings.Cut(rest, "\n")
+	if behind == "" {
+		name, _, _ := strings.Cut(line, "/")
+		return name
+	}
+	if name, _, found := strings.Cut(line, behind); found && !strings.Contains(name, "/") {
+		return name
+	}
+	return ""
 }
 
 // container finds the runtime and the id. A file of the runtime's own is the surest, after the name that systemd has been given.
 func (f *Facts) container(e *Evidence, groups, mounts string) {
-	for _, known := range inGroups {
-		if found := known.pattern.FindStringSubmatch(groups); found != nil {
-			f.Runtime, f.ID = known.runtime, found[1]
-			break
-		}
-	}
+	f.inGroup(groups)
 	for _, known := range inMounts {
-		found := known.pattern.FindStringSubmatch(mounts)
-		if found == nil {
-			continue
-		}
-		if f.Runtime == "" {
-			f.Runtime = known.runtime
-		}
-		if f.ID == "" && len(found) > 1 {
-			f.ID = found[1]
-		}
 		if f.Runtime != "" && f.ID != "" {
 			break
+		}
+		if !strings.Contains(mounts, known.place) {
+			continue
+		}
+		f.Runtime = first(f.Runtime, known.runtime)
+		if known.before != "" {
+			f.ID = first(f.ID, idAfter(mounts, known.before))
 		}
 	}
 	if f.Runtime == "" {
@@ -105,6 +137,30 @@ func (f *Facts) container(e *Evidence, groups, mounts string) {
 	}
 	if f.Runtime == "podman" && strings.Contains(groups+mounts, "kubepods") {
 		f.Runtime = "cri-o" // which keeps its containers where podman does
+	}
+}
+
+func (f *Facts) inGroup(groups string) {
+	for _, known := range inGroups {
+		if f.ID = idAfter(groups, known.before); f.ID != "" {
+			f.Runtime = known.runtime
+			return
+		}
+	}
+	for _, known := range byName {
+		if f.ID = nameBetween(groups, known.before, known.behind); f.ID != "" {
+			f.Runtime = known.runtime
+			return
+		}
+	}
+	for line := range strings.Lines(groups) { // a container of Kubernetes or ECS, whose runtime the group does not tell
+		group := strings.TrimSpace(line)
+		last := group[strings.LastIndex(group, "/")+1:]
+		placed := strings.Contains(group, "/kubepods") || strings.Contains(group, "/ecs/")
+		if placed && len(last) == idLength && isHex(last) {
+			f.ID = last
+			return
+		}
 	}
 }
 
@@ -153,15 +209,38 @@ func (e *Evidence) outermost() bool {
 
 const account = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-var (
-	podInGroups = regexp.MustCompile(`[/-]pod([0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?/`)
-	podInMounts = regexp.MustCompile(`/kubelet/pods/([0-9a-f-]{32,36})/`)
-)
+// podIn is the uid of a pod in the names of its control groups: "pod6f2a...", or "kubepods-burstable-pod6f2a_...slice".
+func podIn(groups string) string {
+	for _, name := range strings.FieldsFunc(groups, func(r rune) bool { return r == '/' || r == '\n' }) {
+		name = strings.TrimSuffix(name, ".slice")
+		_, uid, _ := strings.Cut("-"+name[max(0, strings.LastIndex(name, "pod")-1):], "-pod")
+		if uid = strings.ReplaceAll(uid, "_", "-"); isUID(uid) {
+			return uid
+		}
+	}
+	return ""
+}
+
+// isUID is whether it is a UUID, or the sum of a static pod's file, as it stands in their places.
+func isUID(text string) bool {
+	if len(text) == 36 {
+		return text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' && isHex(strings.ReplaceAll(text, "-", ""))
+	}
+	return len(text) == 32 && isHex(text)
+}
+
+// podMounted is the uid of a pod in the places that its node's kubelet has mounted.
+func podMounted(mounts string) string {
+	if uid := nameBetween(mounts, "/kubelet/pods/", "/"); isUID(uid) {
+		return uid
+	}
+	return ""
+}
 
 func (f *Facts) orchestrator(e *Evidence, groups, mounts string) {
 	namespace, there := e.Read(account)
 	switch {
-	case there || e.Getenv("KUBERNETES_SERVICE_HOST") != "" || strings.Contains(groups, "kubepods") || podInMounts.MatchString(mounts):
+	case there || e.Getenv("KUBERNETES_SERVICE_HOST") != "" || strings.Contains(groups, "kubepods") || podMounted(mounts) != "":
 		f.Orchestrator = "kubernetes"
 	case e.Getenv("NOMAD_ALLOC_ID") != "":
 		f.Orchestrator = "nomad"
@@ -174,11 +253,7 @@ func (f *Facts) orchestrator(e *Evidence, groups, mounts string) {
 	default:
 		return
 	}
-	if found := podInGroups.FindStringSubmatch(groups); found != nil {
-		f.PodUID = strings.ReplaceAll(found[1], "_", "-")
-	} else if found := podInMounts.FindStringSubmatch(mounts); found != nil {
-		f.PodUID = found[1]
-	}
+	f.PodUID = first(podIn(groups), podMounted(mounts))
 	f.Namespace = first(strings.TrimSpace(namespace), e.Getenv("POD_NAMESPACE"))
 	f.Pod = first(e.Getenv("POD_NAME"), e.Hostname)
 }

@@ -20,15 +20,23 @@ const (
 	overlayDocker = "520 410 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/a:/b,upperdir=/var/lib/docker/overlay2/9c/diff,workdir=/w\n"
 )
 
+// Lines as a host has them that runs such containers.
+const hostMounts = "25 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n" +
+	"310 25 0:50 / /var/lib/docker/overlay2/9c/merged rw,relatime - overlay overlay rw,lowerdir=/a:/b,upperdir=/var/lib/docker/overlay2/9c/diff,workdir=/w\n" +
+	"311 25 0:51 / /run/containerd/io.containerd.runtime.v2.task/k8s.io/" + id + "/rootfs rw,relatime - overlay overlay rw,upperdir=/x\n" +
+	"312 25 0:52 / /var/lib/kubelet/pods/" + uid + "/volumes/kubernetes.io~secret/t rw,relatime - tmpfs tmpfs rw\n" +
+	"313 25 0:53 / /var/lib/containers/storage/overlay/4e/merged rw,relatime - overlay overlay rw,upperdir=/var/lib/containers/storage/overlay/4e/diff\n"
+
 func TestContainersAreKnownByWhatTheirRuntimesLeave(t *testing.T) {
 	for name, c := range map[string]struct {
 		files     map[string]string
 		variables map[string]string
 		want      Facts
 	}{
-		"none":                             {nil, nil, Facts{}},
-		"a desktop":                        {map[string]string{"/proc/self/cgroup": "0::/user.slice/user-1000.slice/session-2.scope\n"}, nil, Facts{}},
-		"docker's host":                    {map[string]string{"/proc/self/cgroup": "0::/system.slice/docker.service\n"}, nil, Facts{}},
+		"none":          {nil, nil, Facts{}},
+		"a desktop":     {map[string]string{"/proc/self/cgroup": "0::/user.slice/user-1000.slice/session-2.scope\n"}, nil, Facts{}},
+		"docker's host": {map[string]string{"/proc/self/cgroup": "0::/system.slice/docker.service\n"}, nil, Facts{}},
+		"docker's and a pod's host, with containers": {map[string]string{"/proc/self/cgroup": "0::/system.slice/cron.service\n", "/proc/self/mountinfo": hostMounts}, nil, Facts{}},
 		"docker, v1":                       {map[string]string{"/proc/self/cgroup": "5:memory:/docker/" + id + "\n"}, nil, Facts{Runtime: "docker", ID: id}},
 		"docker, v2":                       {map[string]string{"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": overlayDocker + dockerMounts}, nil, Facts{Runtime: "docker", ID: id}},
 		"docker, host's":                   {map[string]string{"/proc/self/cgroup": "0::/system.slice/docker-" + id + ".scope\n"}, nil, Facts{Runtime: "docker", ID: id}},
