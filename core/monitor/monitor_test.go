@@ -300,6 +300,33 @@ func TestAlertsAreRaisedAndCleared(t *testing.T) {
 	assert.ErrorIs(t, m.RemoveAlert(high), core.StatusENOENT)
 }
 
+func TestNoEventOfARemovedAlertIsTold(t *testing.T) {
+	m := started(t, &told{read: func(n uint64, r *Reading) error { return memory(n%2*100, r) }}, time.Millisecond, 10)
+	hovering, err := m.AddAlert(Rule{Metric: MetricMemoryBytes, Threshold: 50, Clear: 50})
+	require.NoError(t, err)
+	eventually(t, func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.queue.length > 5
+	})
+	require.NoError(t, m.RemoveAlert(hovering))
+	_, err = m.Next(0, false)
+	assert.ErrorIs(t, err, core.StatusETIMEDOUT)
+}
+
+func TestCPUTimeThatGoesBackHasNoPercentage(t *testing.T) {
+	m := started(t, &told{read: func(n uint64, r *Reading) error {
+		r.CPUTimeNs = []uint64{5e6, 6e6, 1e6, 2e6}[min(n-1, 3)] // as of a job, one of whose processes nobody has waited for
+		r.mark(MetricCPUTimeNs)
+		return nil
+	}}, time.Millisecond, 10)
+	eventually(t, func() bool { return len(samples(t, m, 1)) >= 4 })
+	for i, s := range samples(t, m, 1)[:4] {
+		_, read := s.Value(MetricCPUPercent)
+		assert.Equal(t, i == 1 || i == 3, read, "sample %d", i)
+	}
+}
+
 func TestEventsThatNobodyAsksForAreCounted(t *testing.T) {
 	m := started(t, &told{read: func(n uint64, r *Reading) error { return memory(n%2*100, r) }}, time.Millisecond, 10)
 	_, err := m.AddAlert(Rule{Metric: MetricMemoryBytes, Threshold: 50, Clear: 50})
