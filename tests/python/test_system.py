@@ -13,7 +13,6 @@ from libmimir import ContainerInfo, SystemUsage, container_info, system_usage
 from support import libmimir as command
 from support import linux_only, python
 
-
 has_containers = pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no containers")
 
 
