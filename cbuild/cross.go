@@ -52,10 +52,8 @@ func cross(root, out string, names []string) error {
 	for _, t := range targets {
 		known = append(known, t.name())
 	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("%q is not a target: %s", name, strings.Join(known, ", "))
-		}
+	if err := checkNames(names, known); err != nil {
+		return err
 	}
 	var thin [][]byte
 	for _, t := range targets {
@@ -96,6 +94,15 @@ func cross(root, out string, names []string) error {
 		return err
 	}
 	fmt.Println(library)
+	return nil
+}
+
+func checkNames(names, known []string) error {
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%q is not a target: %s", name, strings.Join(known, ", "))
+		}
+	}
 	return nil
 }
 

@@ -47,10 +47,8 @@ func wheels(root, from, out string, names []string) error {
 	for _, p := range wheelTargets() {
 		known = append(known, p.name)
 	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("%q has no wheel: %s", name, strings.Join(known, ", "))
-		}
+	if err := checkNames(names, known); err != nil {
+		return err
 	}
 	out, err := filepath.Abs(out)
 	if err != nil {
@@ -178,18 +176,14 @@ func checkWheel(name string, wheel []byte, p packaged, library []byte) error {
 	if !bytes.Equal(content["libmimir/"+p.library], library) {
 		return fmt.Errorf("%s does not hold the library", name)
 	}
-	wanted := map[string]bool{"libmimir/py.typed": false, "libmimir/_bindings.py": false, "libmimir/cli/__init__.py": false}
 	for file := range content {
-		if _, is := wanted[file]; is {
-			wanted[file] = true
-		}
 		extension := path.Ext(file)
 		if slices.Contains([]string{".so", ".dylib", ".dll", ".pyd"}, extension) && file != "libmimir/"+p.library {
 			return fmt.Errorf("%s holds %s", name, file)
 		}
 	}
-	for file, found := range wanted {
-		if !found {
+	for _, file := range []string{"libmimir/py.typed", "libmimir/_bindings.py", "libmimir/cli/__init__.py"} {
+		if _, there := content[file]; !there {
 			return fmt.Errorf("%s does not hold %s", name, file)
 		}
 	}

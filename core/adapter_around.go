@@ -2,11 +2,7 @@
 
 package core
 
-import (
-	"strings"
-
-	"libmimir/core/internal/around"
-)
+import "libmimir/core/internal/around"
 
 // containerText picks a text of what was found.
 func containerText(f *around.Facts, item ContainerText) (string, error) {
@@ -25,10 +21,6 @@ func containerText(f *around.Facts, item ContainerText) (string, error) {
 // hostVariable is the value of a variable of the host's environment, empty without one.
 func hostVariable(name string) string {
 	variables, _ := HostEnvironment()
-	for _, variable := range variables {
-		if value, found := strings.CutPrefix(variable, name+"="); found {
-			return value
-		}
-	}
-	return ""
+	value, _ := variableIn(variables, name)
+	return value
 }

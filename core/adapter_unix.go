@@ -245,12 +245,9 @@ func findProgram(c *Command) (string, error) {
 	if strings.Contains(program, "/") {
 		return program, nil
 	}
-	path := defaultPath
-	for _, variable := range c.Env {
-		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
-			path = value
-			break
-		}
+	path, found := variableIn(c.Env, "PATH")
+	if !found {
+		path = defaultPath
 	}
 	cause := error(unix.ENOENT)
 	for directory := range strings.SplitSeq(path, ":") {

@@ -1,10 +1,14 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"libmimir/core/internal/latch"
 )
+
+// Forever is a timeout that does not pass.
+const Forever = time.Duration(math.MaxInt64)
 
 // Latch lets goroutines wait for something that happens once, without a timer of Go's: see its package.
 type Latch struct{ latch.Latch }

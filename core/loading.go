@@ -1,6 +1,9 @@
 package core
 
-import "os"
+import (
+	"os"
+	"strings"
+)
 
 // What the C interface tells the adapter as the library is loaded into a host's process.
 
@@ -27,3 +30,14 @@ var Spend = func(bytes int) {}
 // HostEnvironment is the environment as the host sees it, and that of jobs that are given none: strings "NAME=value". It is kept
 // when nobody changes the slice, and the next asker gets the same one as long as the environment is the same.
 var HostEnvironment = func() (variables []string, kept bool) { return os.Environ(), false }
+
+// variableIn is the value of a variable of an environment, strings "NAME=value".
+func variableIn(environment []string, name string) (value string, found bool) {
+	name += "="
+	for _, variable := range environment {
+		if value, found = strings.CutPrefix(variable, name); found {
+			return value, true
+		}
+	}
+	return "", false
+}

@@ -487,5 +487,5 @@ const perInput = 64 << 10
 
 // duration turns nanoseconds of the C interface into a time.Duration; Unlimited and what does not fit become the largest.
 func duration(ns C.uint64_t) time.Duration {
-	return time.Duration(min(uint64(ns), uint64(job.Forever)))
+	return time.Duration(min(uint64(ns), uint64(core.Forever)))
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Forever is a timeout that does not pass.
-const Forever = time.Duration(math.MaxInt64)
+const Forever = core.Forever
 
 // Job is a command, from its preparation to its verdict. Its methods may be called from any goroutine.
 type Job struct {

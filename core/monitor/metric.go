@@ -78,11 +78,7 @@ type Sample struct {
 	RunQueue uint32
 }
 
-func (s *Sample) mark(metrics ...Metric) {
-	for _, m := range metrics {
-		s.Fields |= 1 << m
-	}
-}
+func (s *Sample) mark(m Metric) { s.Fields |= 1 << m }
 
 // Value is a metric of the sample, and whether it was read.
 func (s *Sample) Value(m Metric) (value float64, read bool) {

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +20,7 @@ const (
 )
 
 // Forever is a timeout that does not pass.
-const Forever = time.Duration(math.MaxInt64)
+const Forever = core.Forever
 
 // Monitor reads a source again and again. Its methods may be called from any goroutine.
 type Monitor struct {
@@ -138,14 +137,7 @@ func (m *Monitor) judge(a *alert, s *Sample) {
 
 func (m *Monitor) tell(e Event) {
 	m.queue.put(e)
-	m.wake()
-}
-
-// wake lets through who waits for news. The caller holds m.mu.
-func (m *Monitor) wake() {
-	if !m.news.IsOpen() {
-		m.news.Open()
-	}
+	m.news.Open()
 }
 
 // end tells that the source has ended.
@@ -304,7 +296,7 @@ func (m *Monitor) Close() {
 	m.mu.Lock()
 	already := m.closed
 	m.closed = true
-	m.wake()
+	m.news.Open()
 	m.mu.Unlock()
 	if already {
 		return

@@ -76,13 +76,13 @@ func insideOnly(mounts string) string {
 }
 
 // inMounts are places on the host that runtimes mount into containers, in the lines of mountinfo. They show it in a control group
-// namespace too, where the group is "/". before is what stands before the id; without it the place has none.
-var inMounts = []struct{ runtime, place, before string }{
-	{"docker", "/docker/containers/", "/docker/containers/"},
-	{"podman", "/overlay-containers/", "/overlay-containers/"},
-	{"containerd", "/io.containerd.", ""},
-	{"docker", "upperdir=/var/lib/docker/", ""},
-	{"podman", "/containers/storage/overlay", ""},
+// namespace too, where the group is "/". Behind some of them stands the id.
+var inMounts = []struct{ runtime, place string }{
+	{"docker", "/docker/containers/"},
+	{"podman", "/overlay-containers/"},
+	{"containerd", "/io.containerd."},
+	{"docker", "upperdir=/var/lib/docker/"},
+	{"podman", "/containers/storage/overlay"},
 }
 
 const idLength = 64
@@ -117,19 +117,17 @@ func nameBetween(text, before, behind string) string {
 	return ""
 }
 
-// container finds the runtime and the id. A file of the runtime's own is the surest, after the name that systemd has been given.
+// container finds the runtime and the id: by control groups first, which tell both, then by mounts, and by marks, which are the
+// easiest to leave behind.
 func (f *Facts) container(e *Evidence, groups, mounts string) {
 	f.inGroup(groups)
 	for _, known := range inMounts {
 		if f.Runtime != "" && f.ID != "" {
 			break
 		}
-		if !strings.Contains(mounts, known.place) {
-			continue
-		}
-		f.Runtime = first(f.Runtime, known.runtime)
-		if known.before != "" {
-			f.ID = first(f.ID, idAfter(mounts, known.before))
+		if strings.Contains(mounts, known.place) {
+			f.Runtime = first(f.Runtime, known.runtime)
+			f.ID = first(f.ID, idAfter(mounts, known.place))
 		}
 	}
 	if f.Runtime == "" {
@@ -239,8 +237,9 @@ func podMounted(mounts string) string {
 
 func (f *Facts) orchestrator(e *Evidence, groups, mounts string) {
 	namespace, there := e.Read(account)
+	mounted := podMounted(mounts)
 	switch {
-	case there || e.Getenv("KUBERNETES_SERVICE_HOST") != "" || strings.Contains(groups, "kubepods") || podMounted(mounts) != "":
+	case there || e.Getenv("KUBERNETES_SERVICE_HOST") != "" || strings.Contains(groups, "kubepods") || mounted != "":
 		f.Orchestrator = "kubernetes"
 	case e.Getenv("NOMAD_ALLOC_ID") != "":
 		f.Orchestrator = "nomad"
@@ -253,7 +252,7 @@ func (f *Facts) orchestrator(e *Evidence, groups, mounts string) {
 	default:
 		return
 	}
-	f.PodUID = first(podIn(groups), podMounted(mounts))
+	f.PodUID = first(podIn(groups), mounted)
 	f.Namespace = first(strings.TrimSpace(namespace), e.Getenv("POD_NAMESPACE"))
 	f.Pod = first(e.Getenv("POD_NAME"), e.Hostname)
 }

@@ -56,13 +56,13 @@ func (f *Facts) cloud(e *Evidence) {
 			break
 		}
 	}
-	cloud := f.Cloud
 	for _, known := range services {
 		if value := e.Getenv(known.variable); value != "" && (known.value == "" || value == known.value) {
-			f.Service, f.Cloud = known.service, first(f.Cloud, known.cloud)
-			if known.service == cloudRun && f.Orchestrator == "kubernetes" {
-				f.Service, f.Cloud = "knative", cloud
+			service, cloud := known.service, known.cloud
+			if service == cloudRun && f.Orchestrator == "kubernetes" {
+				service, cloud = "knative", ""
 			}
+			f.Service, f.Cloud = service, first(f.Cloud, cloud)
 			break
 		}
 	}

@@ -6,17 +6,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func remap(old []byte, size int) ([]byte, error) {
+func allocate(size int) ([]byte, error) {
 	address, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_RESERVE|windows.MEM_COMMIT, windows.PAGE_READWRITE)
 	if err != nil {
 		return nil, err
 	}
-	mapped := unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size) // no memory of Go's, which would have to be a pointer
-	if old != nil {
-		copy(mapped, old)
-		unmap(old)
-	}
-	return mapped, nil
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size), nil // no memory of Go's, which would have to be a pointer
 }
 
 func unmap(b []byte) {

@@ -163,10 +163,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pid(text: str) -> int:
-    if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << 31:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
+def _whole(text: str, bits: int, what: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << bits:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return int(text)
+
+
+def _pid(text: str) -> int:
+    return _whole(text, 31, "a process id")
+
+
+def _count(text: str) -> int:
+    return _whole(text, 63, "a number above 0")
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -185,12 +193,6 @@ def _limits_of(options: argparse.Namespace) -> int:
     from . import _report
 
     return _report.limits(options.pid, as_json=options.json)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << 63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
 
 
 def _monitor(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import time
 from .. import _units
 from .._units import format_seconds, format_size
 from ..errors import InvalidArgumentError
-from ..monitor import METRICS, Event, Monitor, Sample, Summary
+from ..monitor import METRICS, Event, Monitor, Sample
 from ..process import Process
 
 TYPE_CHECKING = False
@@ -70,8 +70,7 @@ def monitor(
         try:
             _follow(watched, count, printer)
         finally:
-            if not as_json:
-                printer.end([watched.summary(metric) for metric in _SUMMED_UP])
+            printer.end(watched)
     return 0
 
 
@@ -118,7 +117,7 @@ class _JSON:
     def event(self, event: Event) -> None:
         print(json.dumps({"event": dataclasses.asdict(event)}), flush=True)
 
-    def end(self, summaries: list[Summary]) -> None:
+    def end(self, watched: Monitor) -> None:
         """Nothing: who reads the samples sums them up."""
 
 
@@ -147,8 +146,8 @@ class _Lines:
             text = f"{alert.metric} {state} {limit}: {value}"
         print(f"libmimir monitor: {_clock(event.time)} {text}", file=sys.stderr, flush=True)
 
-    def end(self, summaries: list[Summary]) -> None:
-        for summary in summaries:
+    def end(self, watched: Monitor) -> None:
+        for summary in map(watched.summary, _SUMMED_UP):
             if summary.samples:
                 title = summary.metric.removesuffix("_bytes").removesuffix("_percent")
                 least, mean, most = (
