@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// collectAfter is how many bytes become garbage between two collections, each of which takes a millisecond.
-const collectAfter = 2 << 20
+// collectAfter is how many bytes become garbage between two collections. Each takes a millisecond, and several where all
+// CPUs are busy: two threads of the runtime spin until the last one that sweeps, which may not run meanwhile, is done.
+const collectAfter = 4 << 20
 
 var copied atomic.Int64
 

@@ -480,7 +480,7 @@ func mimirgo_job_close(job C.uint64_t) (status C.int32_t) {
 type jobHandle = job.Job
 
 // perJob is about what a job leaves behind, beside text.
-const perJob = 2 << 10
+const perJob = 7 << 8
 
 // perInput is the most of an input that is kept on Go's heap.
 const perInput = 64 << 10

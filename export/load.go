@@ -37,12 +37,12 @@ const (
 	keptProcessors = 2
 	// spareThreads are for the scheduler's own work beside the goroutines that run.
 	spareThreads = 2
-	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 3.8 MB,
+	// ballastBytes is a part of the heap that lives for ever and is never touched, nor resident; garbagePercent of it, 9 MB,
 	// is how much garbage comes together, beside what spend counts, before it is collected. The collector's scavenger stays
 	// asleep as long as what is free is less than a tenth of what is in use. Awake it would use a timer, and so open two
 	// descriptors in the host's process.
 	ballastBytes   = 128 << 20
-	garbagePercent = 3
+	garbagePercent = 7
 	// spareBytes is mapped beyond that, and more than garbage and handles come to.
 	spareBytes = 32 << 20
 )

@@ -293,16 +293,16 @@ func (j *Job) Run(timeout time.Duration) (core.Verdict, error) {
 
 func (j *Job) start() error {
 	return j.prepare(func() error {
-		command := j.command
+		command := &j.command
 		if command.Env == nil {
 			command.Env, command.EnvKept = core.HostEnvironment()
 		}
-		j.output = captures(&command)
+		j.output = captures(command)
 		if err := core.ReserveThread(); err != nil {
 			return err
 		}
 		now := time.Now()
-		child, err := j.adapter.Start(&command)
+		child, err := j.adapter.Start(command)
 		if err != nil {
 			core.ReleaseThread()
 			j.state = failed
@@ -310,7 +310,7 @@ func (j *Job) start() error {
 		}
 		j.child, j.started, j.state = child, now, running
 		j.watch = newWatch(child, &command.Limits, now)
-		j.command.Input = nil
+		command.Input = nil
 		return nil
 	})
 }

@@ -175,8 +175,8 @@ static int load_and_show(const char *self, const char *path, const char *file) {
     calls_end(&c);
     show(to[2], 0);
     calls_begin(&c, &l);
-    /* Each allocates 4 KB and more of Go's memory, a collection comes every 2.5 MB or so. */
-    for (int i = 0; i < 60000; i++) REQUIRE(call_path_join(&c) == MIMIR_OK);
+    /* Each allocates 4 KB and more of Go's memory, a collection comes every 5 MB or so. */
+    for (int i = 0; i < 120000; i++) REQUIRE(call_path_join(&c) == MIMIR_OK);
     calls_end(&c);
     show(to[3], 0);
     printf("threads %d %d\n", threads, count_threads());

@@ -328,10 +328,15 @@ func (t *Tree) signalOne(pid int, signal syscall.Signal) bool {
 // End kills what is left of a marked tree whose leader has ended, and returns when none lives. killGroup kills the leader's group;
 // it is not called when no process was started since the leader. wait waits; it is given how long.
 func (t *Tree) End(killGroup func(), wait func(time.Duration)) {
-	if none, err := t.findMarked(); err == nil && none && t.looked == t.leader {
+	none, err := t.findMarked()
+	if err == nil && none && t.looked == t.leader {
 		return
 	}
 	killGroup()
+	// Each that was started since the leader is there, and is somebody else's: nobody can start one that bears the mark.
+	if err == nil && len(t.early) == 0 && len(t.members) == 1 {
+		return
+	}
 	for pause := 50 * time.Microsecond; ; {
 		reached := 0
 		for i := range t.members {
