@@ -12,11 +12,11 @@ import (
 // controllers are those of control groups that keep limits of jobs.
 var controllers = [limitEnd]cgroup.Controller{LimitMemory: cgroup.Memory, LimitProcesses: cgroup.PIDs, LimitCPURate: cgroup.CPU}
 
-// groupParents looks once for control groups that can be written. LIBMIMIR_CGROUPS=off in the environment, as it was when the
-// library was loaded, does without.
+// groupParents looks once for control groups that can be written. LIBMIMIR_CGROUPS=off in the host's environment, as it is then,
+// does without.
 func (a *unixAdapter) groupParents() *cgroup.Parents {
 	a.groupsOnce.Do(func() {
-		if a.withoutGroups {
+		if a.withoutGroups || hostVariable("LIBMIMIR_CGROUPS") == "off" {
 			a.groups = &cgroup.Parents{}
 			return
 		}

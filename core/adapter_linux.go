@@ -38,7 +38,7 @@ var native = newLinuxAdapter("")
 func newLinuxAdapter(root string) *unixAdapter {
 	proc := procfs.New(root + "/proc")
 	return &unixAdapter{files: root, proc: proc, selfStatm: procfs.NewSelfStatm(proc), load: procfs.NewLoadAverage(proc),
-		pageSize: uint64(os.Getpagesize()), withoutGroups: os.Getenv("LIBMIMIR_CGROUPS") == "off"}
+		pageSize: uint64(os.Getpagesize())}
 }
 
 const (

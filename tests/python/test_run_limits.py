@@ -32,6 +32,15 @@ def test_all_of_this_holds_without_control_groups() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(TREE != "kernel", reason="no control group can be written here: there is nothing to do without")
+def test_the_variable_can_be_set_by_the_program_itself_after_the_import() -> None:
+    done = python(
+        "import os, libmimir; os.environ['LIBMIMIR_CGROUPS'] = 'off'\n"
+        "print(libmimir.run(['true'], memory='64M').enforcement['memory'])"
+    )
+    assert done.stdout == "watchdog\n"
+
+
 def test_a_command_within_its_limits_does_not_notice_them() -> None:
     result = libmimir.run(
         ["echo", "hello"],
@@ -307,3 +316,11 @@ def test_a_command_can_be_run_under_limits_that_python_itself_has_set() -> None:
         assert adapter.set_cpu_limit(100)
         assert libmimir.run(["true"], cpu=5).exit_code == 0
     """)
+
+
+def test_a_value_that_equals_one_accepted_before_is_read_anew() -> None:
+    assert libmimir.run(["true"], open_files=64, wall=1).exit_code == 0
+    with pytest.raises(libmimir.InvalidArgumentError, match=r"open_files: 64\.0"):
+        libmimir.run(["true"], open_files=64.0, wall=1)  # type: ignore[call-overload]
+    with pytest.raises(libmimir.InvalidArgumentError, match="wall: True"):
+        libmimir.run(["true"], open_files=64, wall=True)
