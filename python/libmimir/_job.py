@@ -72,10 +72,22 @@ def encode_environment(env: Environment) -> list[bytes]:
     return variables
 
 
+# Asking ctypes for the type of an array, even for one that it has met, takes longer than making the array.
+_arrays: dict[int, type[ctypes.Array[ctypes.c_char_p]]] = {}
+_MOST_ARRAYS = 64
+
+
 def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * len(texts))(*texts)
+    length = len(texts)
+    array = _arrays.get(length)
+    if array is None:
+        array = ctypes.c_char_p * length
+        if len(_arrays) < _MOST_ARRAYS:
+            _arrays[length] = array
+    return array(*texts)
 
 
+_SLICE = ctypes.c_uint64(SLICE)
 _VERDICT_BYTES = ctypes.sizeof(c.mimir_verdict)
 #: What a wait answers that has come to its end before the job.
 _GOES_ON = (c.MIMIR_ETIMEDOUT, c.MIMIR_EINTR)
@@ -90,7 +102,10 @@ class Limits:
         """Take them in the library's units (`_limits.parse`)."""
         self.names = tuple(amounts)
         self.count = len(self.names)
-        self.numbers = (ctypes.c_int32 * self.count)(*(_limits.LIMITS[name] for name in self.names))
+        #: The same as the C interface takes it, and what takes an enforcement for each.
+        self.length = ctypes.c_uint64(self.count)
+        self.kept = ctypes.c_int32 * self.count
+        self.numbers = self.kept(*(_limits.LIMITS[name] for name in self.names))
         self.amounts = (ctypes.c_uint64 * self.count)(*amounts.values())
         self._values = _limits.values(amounts)
         self._words: dict[bytes, dict[str, str]] = {}
@@ -299,20 +314,21 @@ def run(command: list[bytes], limits: Limits) -> tuple[c.mimir_verdict, dict[str
 
     It is what a `Job` does, in one call. Raises: as `Job.set_limits` and `Job.start`.
     """
-    kept = (ctypes.c_int32 * limits.count)() if limits.count else None
+    kept = limits.kept() if limits.count else None
     verdict = c.mimir_verdict(_VERDICT_BYTES)
     handle = ctypes.c_uint64()  # not 0 as long as there is a job
     functions = _library.current()
     _running[id(handle)] = functions, handle
     arguments = (
-        *(_strings(command), len(command), limits.numbers, limits.amounts, limits.count),
-        *(SLICE, ctypes.byref(verdict), kept, ctypes.byref(handle)),
+        *(_strings(command), ctypes.c_uint64(len(command)), limits.numbers, limits.amounts, limits.length),
+        *(_SLICE, ctypes.byref(verdict), kept, ctypes.byref(handle)),
     )
     try:
-        status = functions.mimir_run(*arguments)
+        status = functions.run_untyped(*arguments)
         if status == c.MIMIR_EFORKED:
             functions = _library.renew(functions)
-            status = functions.mimir_run(*arguments)
+            _running[id(handle)] = functions, handle
+            status = functions.run_untyped(*arguments)
         while status in _GOES_ON:
             status = functions.mimir_job_wait(handle, SLICE, ctypes.byref(verdict))
         if status:

@@ -82,28 +82,53 @@ _KNOWN = frozenset(
 )
 
 
-def known(options: Mapping[str, Any]) -> Options:
-    """Check that these are options. Raises: `TypeError`."""
-    if not _KNOWN.issuperset(options):
-        raise TypeError(f"unexpected keyword argument {min(options.keys() - _KNOWN)!r}")
-    return options  # type: ignore[return-value]
-
-
-# What was read of options that are limits and streams alone: programs run many commands under the same ones.
-_met: dict[object, _job.Limits] = {}
+# What was read of options that are limits and streams alone, by their names and values, and of which types these were:
+# programs run many commands under the same ones.
+_met: dict[tuple[object, ...], tuple[tuple[type, ...], _job.Limits]] = {}
 _MOST_MET = 64
 _PLAIN = frozenset([int, float, str, bool, type(None)])
+
+
+def read(options: Mapping[str, Any], label: Callable[[str], str] | None = None) -> tuple[_job.Limits, Collection[str]]:
+    """Read the limits among options, and tell the names of what is given besides limits and streams.
+
+    label: see `Launch`. Raises: `TypeError` for what is no option; `InvalidArgumentError` that names the argument.
+    """
+    if not options:
+        return _job.NO_LIMITS, ()
+    key, types = (*options, *options.values()), tuple(map(type, options.values()))
+    try:
+        met = _met.get(key)
+    except TypeError:  # something that cannot be hashed
+        met = None
+    # True, 1 and 1.0 are equal, and not the same limit.
+    if met is not None and met[0] == types:
+        return met[1], ()
+    if not _KNOWN.issuperset(options):
+        raise TypeError(f"unexpected keyword argument {min(options.keys() - _KNOWN)!r}")
+    amounts: dict[str, int] = {}
+    others = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        reader = _READERS.get(name)
+        if reader is not None:
+            amounts[name] = reader(value, label(name) if label else name)
+        elif name not in _STREAMS:
+            others.append(name)
+    limits = _job.Limits(amounts)
+    if not others and len(_met) < _MOST_MET and _PLAIN.issuperset(types):
+        _met[key] = types, limits
+    return limits, others
 
 
 class Launch:
     """A command and how it is to be started, checked and in the library's units.
 
-    Raises: `InvalidArgumentError` that names the argument.
+    Raises: `TypeError` for what is no option; `InvalidArgumentError` that names the argument.
     """
 
-    # What most commands are not given: whether there is any of it, and what.
-    _special = False
-    _limits = _job.NO_LIMITS
+    # What most commands are not given.
     _environment: list[bytes] | None = None
     _directory: _Text | None = None
     _options: tuple[tuple[int, int], ...] = ()
@@ -113,35 +138,15 @@ class Launch:
     #: What is kept besides limits, by the name of the argument.
     _confinements: tuple[str, ...] = ()
 
-    def __init__(self, args: Command, options: Options, label: Callable[[str], str] | None = None) -> None:
+    def __init__(self, args: Command, options: Mapping[str, Any], label: Callable[[str], str] | None = None) -> None:
         """Check everything. label tells what an argument is called in errors."""
         self.args = args
         self._command = _job.encode_command(args)
-        if not options:
-            return
-        types = tuple(map(type, options.values()))
-        # True, 1 and 1.0 are equal, and not the same limit.
-        key = (types, tuple(options.items())) if _PLAIN.issuperset(types) else None
-        known_limits = _met.get(key)
-        if known_limits is not None:
-            self._limits = known_limits
-            return
-        amounts: dict[str, int] = {}
-        values: Mapping[str, Any] = options
-        for name, value in values.items():
-            if value is None or value is False:
-                continue
-            read = _READERS.get(name)
-            if read is not None:
-                amounts[name] = read(value, label(name) if label else name)
-            elif name not in _STREAMS:
-                self._special = True
-                self._take(name, value, options, label)
-        self._limits = _job.Limits(amounts)
-        if key is not None and not self._special and len(_met) < _MOST_MET:
-            _met[key] = self._limits
+        self._limits, others = read(options, label)
+        for name in others:
+            self._take(name, options[name], options, label)
 
-    def _take(self, name: str, value: Any, options: Options, label: Callable[[str], str] | None) -> None:
+    def _take(self, name: str, value: Any, options: Mapping[str, Any], label: Callable[[str], str] | None) -> None:
         """Take an argument that is no limit and no stream."""
         if name == "cwd":
             self._directory = value
@@ -193,15 +198,6 @@ class Launch:
         if self._writable is not None:
             job.set_writable(self._writable)
         return job
-
-    def run(self) -> tuple[c.mimir_verdict, dict[str, str]] | None:
-        """Run it to its end with the streams of this process, the fast way; None where that way lacks something.
-
-        Answers the verdict, and how strongly each limit was kept.
-        """
-        if self._special:
-            return None
-        return _job.run(self._command, self._limits)
 
     def limits(self) -> dict[str, int | float]:
         """Give the limits in Python's units."""

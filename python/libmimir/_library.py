@@ -17,6 +17,7 @@ from . import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 #: Names the shared library to load instead of the one beside the package.
@@ -50,6 +51,8 @@ class Functions(c.Functions):
 
     #: The file that was loaded.
     path: str
+    #: ``mimir_run`` for arguments that are objects of ctypes already: converting so many takes longer than the call.
+    run_untyped: Callable[..., int]
 
     def __init__(self, path: str, handle: int | None = None) -> None:
         """Load the library, or take what ``dlopen`` has returned for a copy of it."""
@@ -69,6 +72,8 @@ class Functions(c.Functions):
             function.argtypes = c.PROTOTYPES[name]
             function.restype = ctypes.c_int32
             setattr(self, name, function)
+        self.run_untyped = library["mimir_run"]
+        self.run_untyped.restype = ctypes.c_int32
         # A library that was loaded under a limit too tight for its runtime has only the functions that do without.
         status = self.mimir_status_text(c.MIMIR_OK, ctypes.create_string_buffer(64), 64, None)
         if status == c.MIMIR_ENOMEM:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Literal, overload
 
-from ._launch import Launch, codec_of, known
+from ._launch import Launch, codec_of
 from .errors import MimirError, NotSupportedError
 from .jobs import JobResult, connect_all, input_of, result_of
 from .popen import Popen
@@ -151,7 +151,7 @@ async def run_async(
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         stdout = stderr = subprocess.PIPE
     codec = codec_of(text, encoding, errors)
-    launch = Launch(args, known(options))
+    launch = Launch(args, options)
     data = input_of(input, stdin, codec)
     with launch.job() as job:
         connect_all(job, data, stdin, stdout, stderr)

@@ -7,9 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _bindings as c
-from . import _limits
-from ._job import Command, Environment, _Text
-from ._launch import HasFileno, Launch, Stream, codec_of, connect, decode, encode_input, known
+from . import _job, _limits
+from ._job import Command, Environment, _Text, encode_command
+from ._launch import HasFileno, Launch, Stream, codec_of, connect, decode, encode_input, read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -204,20 +204,7 @@ def run(
     errors: str | None = None,
     **options: Unpack[_Options],
 ) -> JobResult[Any]: ...
-def run(
-    args: Command,
-    *,
-    input: Any = None,  # noqa: A002 - subprocess.run's name
-    capture_output: bool = False,
-    stdin: Stream = None,
-    stdout: Stream = None,
-    stderr: Stream = None,
-    text: bool | None = None,
-    encoding: str | None = None,
-    errors: str | None = None,
-    check: bool = False,
-    **options: Any,  # as above
-) -> JobResult[Any]:
+def run(args: Command, **options: Any) -> JobResult[Any]:  # the arguments of _arguments
     """Run a command under limits, wait for its end, and tell what it used and which limit ended it.
 
     It is used as `subprocess.run` is. The limits are in force before the command's first instruction, and starting it
@@ -269,19 +256,42 @@ def run(
     >>> run(["sleep", "10"], wall=0.1).termination_reason
     'walltime'
     """
-    if input is not None and stdin is not None:
+    if _BESIDE_OPTIONS.isdisjoint(options):
+        limits, others = read(options)
+        if not others:
+            return _run_limited(args, limits)
+    return _run_connected(args, options)
+
+
+_BESIDE_OPTIONS = frozenset(
+    ["input", "capture_output", "stdin", "stdout", "stderr", "text", "encoding", "errors", "check"],
+)
+
+
+def _run_limited(args: Command, limits: _job.Limits) -> JobResult[Any]:
+    """Run a command that is given limits alone, in one call of the library."""
+    verdict, enforcement = _job.run(encode_command(args), limits)
+    return JobResult(args, verdict, limits.values(), enforcement)
+
+
+def _run_connected(args: Command, options: dict[str, Any]) -> JobResult[Any]:
+    """Run a command that is given anything. It takes out of options what is beside them."""
+    take = options.pop
+    data, capture_output, check = take("input", None), take("capture_output", False), take("check", False)
+    stdin, stdout, stderr = take("stdin", None), take("stdout", None), take("stderr", None)
+    codec = codec_of(take("text", None), take("encoding", None), take("errors", None))
+    if data is not None and stdin is not None:
         raise ValueError("stdin and input arguments may not both be used.")
     if capture_output:
         if stdout is not None or stderr is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         stdout = stderr = subprocess.PIPE
-    codec = codec_of(text, encoding, errors)
-    launch = Launch(args, known(options))
-    ended = launch.run() if input is None and stdin is None and stdout is None and stderr is None else None
-    if ended is not None:
-        result: JobResult[Any] = JobResult(args, ended[0], launch.limits(), ended[1])
+    limits, others = read(options)
+    if not others and data is None and stdin is None and stdout is None and stderr is None:
+        result = _run_limited(args, limits)
     else:
-        data = input_of(input, stdin, codec)
+        launch = Launch(args, options)
+        data = input_of(data, stdin, codec)
         with launch.job() as job:
             connect_all(job, data, stdin, stdout, stderr)
             job.run()

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, overload
 
 from . import _bindings as c
 from . import _job
-from ._launch import Launch, Stream, codec_of, connect, decode, descriptor_of, encode_input, known
+from ._launch import Launch, Stream, codec_of, connect, decode, descriptor_of, encode_input
 from .errors import BadHandleError, NoSuchProcessError
 from .jobs import JobResult, result_of
 from .process import ProcessUsage, usage_of
@@ -132,7 +132,7 @@ class Popen(Generic[AnyStr]):
         self.args = args
         self.stdin = self.stdout = self.stderr = None
         self._codec = codec_of(text, encoding, errors)
-        self._launch = Launch(args, known(options))
+        self._launch = Launch(args, options)
         self._job = self._launch.job()
         wanted: tuple[Stream, ...] = (options.get("stdin"), options.get("stdout"), options.get("stderr"))
         pipes = _Pipes()

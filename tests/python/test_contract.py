@@ -311,9 +311,8 @@ def test_the_version_is_that_of_the_library() -> None:
 
 
 def test_the_signature_of_run_shows_all_that_it_takes() -> None:
-    from libmimir import _launch
+    from libmimir import _launch, jobs
 
-    own = {name for name in inspect.signature(libmimir.run, follow_wrapped=False).parameters if name != "options"}
-    assert set(inspect.signature(libmimir.run).parameters) == own | _launch._KNOWN
+    assert set(inspect.signature(libmimir.run).parameters) == {"args"} | jobs._BESIDE_OPTIONS | _launch._KNOWN
     with pytest.raises(TypeError, match="memroy"):
         libmimir.run(["true"], memroy=None)  # type: ignore[call-overload]

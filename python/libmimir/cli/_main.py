@@ -219,7 +219,7 @@ def _run(options: argparse.Namespace) -> int:
     launch = Launch(
         options.command,
         {
-            **{name: getattr(options, name) for name in _limits.LIMITS},  # type: ignore[typeddict-item]
+            **{name: getattr(options, name) for name in _limits.LIMITS},
             "cwd": options.cwd,
             "env": _environment(options.env, clear=options.clear_env),
             "grace": options.grace,

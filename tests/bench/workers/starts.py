@@ -13,10 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 COMMAND = ["/bin/true"]
 # What applications limit their commands to today.
 MEMORY, CPU, OPEN_FILES, PROCESSES, FILE_SIZE = 1 << 30, 300, 1024, 32, 100 << 20
+
+
+def capturing(captured: bool) -> dict[str, Any]:
+    """Give what is written to capture the output, and nothing else where it is not."""
+    return {"capture_output": True} if captured else {}
 
 
 def with_libmimir(limited: bool, grouped: bool = False, captured: bool = False) -> Callable[[], None]:
@@ -34,10 +40,11 @@ def with_libmimir(limited: bool, grouped: bool = False, captured: bool = False) 
             "processes": PROCESSES,
             "file_size": FILE_SIZE,
         }
+    options: dict[str, Any] = {**limits, **capturing(captured)}
     run = libmimir.run
 
     def start() -> None:
-        if run(COMMAND, capture_output=captured, **limits).returncode:
+        if run(COMMAND, **options).returncode:
             raise RuntimeError("it failed")
 
     return start
@@ -45,9 +52,10 @@ def with_libmimir(limited: bool, grouped: bool = False, captured: bool = False) 
 
 def with_subprocess(*before: str, captured: bool = False) -> Callable[[], None]:
     command = [*before, *COMMAND]
+    options = capturing(captured)
 
     def start() -> None:
-        subprocess.run(command, check=True, capture_output=captured)
+        subprocess.run(command, check=True, **options)
 
     return start
 
