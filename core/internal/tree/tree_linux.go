@@ -141,7 +141,7 @@ func (t *Tree) bears(pid int) (bears, known bool) {
 // an error it has tried all that there are.
 func (t *Tree) since(pid int, visit func(pid int) bool) (int, error) {
 	last, err := t.lastPID()
-	if err != nil || last < pid || last-pid > mostLooks { // the numbers have started anew, or there are many
+	if err != nil || !countable(pid, last) {
 		t.fs.EachPID(visit)
 		return last, err
 	}
@@ -149,6 +149,10 @@ func (t *Tree) since(pid int, visit func(pid int) bool) (int, error) {
 	}
 	return last, nil
 }
+
+// countable reports whether the ids after one and up to another can be looked at one by one: whether the numbers have not started
+// anew in between, and there are not many.
+func countable(pid, last int) bool { return pid <= last && last-pid <= mostLooks }
 
 // Update looks at the tree now.
 func (t *Tree) Update() Totals {
@@ -328,13 +332,14 @@ func (t *Tree) signalOne(pid int, signal syscall.Signal) bool {
 // End kills what is left of a marked tree whose leader has ended, and returns when none lives. killGroup kills the leader's group;
 // it is not called when no process was started since the leader. wait waits; it is given how long.
 func (t *Tree) End(killGroup func(), wait func(time.Duration)) {
+	before := t.looked
 	none, err := t.findMarked()
 	if err == nil && none && t.looked == t.leader {
 		return
 	}
 	killGroup()
-	// Each that was started since the leader is there, and is somebody else's: nobody can start one that bears the mark.
-	if err == nil && len(t.early) == 0 && len(t.members) == 1 {
+	// Each that was started since the look before is there, and is somebody else's: nobody can start one that bears the mark.
+	if err == nil && countable(before, t.looked) && len(t.early) == 0 && len(t.members) == 1 {
 		return
 	}
 	for pause := 50 * time.Microsecond; ; {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -147,6 +148,25 @@ func TestWhenNoneWasStartedSinceTheLeaderNobodyIsKilled(t *testing.T) {
 	require.NoError(t, os.Remove(loadavg))
 	end()
 	assert.Equal(t, 2, killed, "what is not known is not assumed")
+}
+
+func TestWhereOnlyStrangersWereStartedOneLookIsEnough(t *testing.T) {
+	_, fs := recorded(t)
+	looks := func(leader, last int, gone ...int) (asked int) {
+		tree := New(fs, func() (int, error) { asked++; return last, nil }, leader, mark)
+		tree.limits = func(pid int) (uint64, uint64, error) {
+			if slices.Contains(gone, pid) {
+				return 0, 0, procfs.ErrGone
+			}
+			return 1, 1, nil
+		}
+		tree.End(func() {}, func(time.Duration) { t.Error("there is nobody to wait for") })
+		return asked
+	}
+	assert.Equal(t, 1, looks(1200, 1400))
+	assert.Equal(t, 2, looks(1200, 1400, 1300), "what is gone may have left a child")
+	assert.Equal(t, 2, looks(1200, 1100), "the numbers have started anew")
+	assert.Equal(t, 2, looks(1200, 1201+mostLooks), "of so many not all were looked at")
 }
 
 // sleeping starts a process and records it: its id, and a function that tells how it ended and takes it off the record.
