@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,12 @@ if "LIBMIMIR_LIBRARY" not in os.environ and (ROOT / "build" / BUILT).exists():
 sys.path.insert(0, str(ROOT / "python"))
 # For the processes that the tests start.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+# Those that the tests send, and that nohup and a shell's background have what they start ignore.
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 def _not_emulated() -> dict[str, str]:
