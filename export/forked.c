@@ -661,9 +661,13 @@ void mimir_forked_prepare(void) {
 
 /* Asked for once: a child may be forked before any constructor has run. */
 static uint64_t page_size(void) {
-    static uint64_t size;
-    if (size == 0) __atomic_store_n(&size, (uint64_t)sysconf(_SC_PAGESIZE), __ATOMIC_RELAXED);
-    return __atomic_load_n(&size, __ATOMIC_RELAXED);
+    static uint64_t kept_size;
+    uint64_t size = __atomic_load_n(&kept_size, __ATOMIC_RELAXED);
+    if (size == 0) {
+        size = (uint64_t)sysconf(_SC_PAGESIZE);
+        __atomic_store_n(&kept_size, size, __ATOMIC_RELAXED);
+    }
+    return size;
 }
 
 static int32_t own_usage(uint32_t fields, mimir_usage *u) {

@@ -171,10 +171,14 @@ __attribute__((constructor)) static void restore(void) {
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
+static void add(uint64_t *to, uint64_t before, uint64_t now) {
+    if (now > before) __atomic_fetch_add(to, now - before, __ATOMIC_RELAXED);
+}
+
 void mimir_load_took_since(struct mimir_memory then) {
     struct mimir_memory now = mimir_load_memory();
-    if (now.address_space > then.address_space) reserve.address_space += now.address_space - then.address_space;
-    if (now.data > then.data) reserve.data += now.data - then.data;
+    add(&reserve.address_space, then.address_space, now.address_space);
+    add(&reserve.data, then.data, now.data);
 }
 
 void mimir_load_ready(void) {
@@ -190,8 +194,8 @@ void mimir_load_files(uint64_t *soft, uint64_t *hard) {
 }
 
 void mimir_load_reserve(uint64_t *address_space, uint64_t *data) {
-    *address_space = reserve.address_space;
-    *data = reserve.data;
+    *address_space = __atomic_load_n(&reserve.address_space, __ATOMIC_RELAXED);
+    *data = __atomic_load_n(&reserve.data, __ATOMIC_RELAXED);
 }
 
 #elif !defined(__APPLE__) && !defined(_WIN32)
