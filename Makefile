@@ -109,9 +109,13 @@ test-wheels: wheels ## install the wheel for this machine, use it and take it aw
 test-unified: ## run jobs in control groups of version 2, in a machine of qemu's with Debian's kernel
 	tests/unified/run.sh
 
-stress: build ## run the tests of forks, limits, leaks and jobs at full length: an hour
-	MIMIR_FORKS=10000 MIMIR_CALLS=1000000 MIMIR_LIMIT_CALLS=1000000 MIMIR_IDLE_SECONDS=300 MIMIR_SECONDS=60 MIMIR_JOBS=1000 \
-		.venv/bin/pytest tests/fork tests/python
+stress: export MIMIR_FORKS = 10000
+stress: export MIMIR_CALLS = 1000000
+stress: export MIMIR_LIMIT_CALLS = 1000000
+stress: export MIMIR_IDLE_SECONDS = 300
+stress: export MIMIR_SECONDS = 60
+stress: export MIMIR_JOBS = 1000
+stress: test-fork test-python ## run the tests of forks, limits, leaks and jobs at full length: an hour
 
 fuzz: build ## ten minutes of bad input at the C boundary
 	MIMIR_FUZZ_SECONDS=600 .venv/bin/pytest tests/fork/test_fuzz.py

@@ -35,9 +35,11 @@ USER_LIMITS = ["processes", "no-processes", "host-processes", "everything"]
 
 @functools.cache
 def _running() -> dict[str, concurrent.futures.Future]:
-    """All at once when they sit idle for long: they then take no processor."""
-    pool = concurrent.futures.ThreadPoolExecutor(len(LIMITS) if IDLE else 1)
-    return {limit: pool.submit(_survive, limit) for limit in LIMITS} if IDLE else {}
+    """All at once, for they sit idle for long: they then take no processor."""
+    support.library()  # these two are made once, before there are threads
+    support.program("survive")
+    pool = concurrent.futures.ThreadPoolExecutor(len(LIMITS))
+    return {limit: pool.submit(_survive, limit) for limit in LIMITS}
 
 
 def _survive(limit: str, *user: object) -> subprocess.CompletedProcess[str]:
