@@ -16,7 +16,7 @@ var controllers = [limitEnd]cgroup.Controller{LimitMemory: cgroup.Memory, LimitP
 // does without.
 func (a *unixAdapter) groupParents() *cgroup.Parents {
 	a.groupsOnce.Do(func() {
-		if a.withoutGroups || hostVariable("LIBMIMIR_CGROUPS") == "off" {
+		if hostVariable("LIBMIMIR_CGROUPS") == "off" {
 			a.groups = &cgroup.Parents{}
 			return
 		}

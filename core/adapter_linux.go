@@ -23,12 +23,11 @@ type unixAdapter struct {
 	load      *procfs.LoadAverage
 	pageSize  uint64
 
-	groupsOnce    sync.Once
-	groups        *cgroup.Parents
-	withoutGroups bool
-	guardOnce     sync.Once
-	aroundOnce    sync.Once
-	around        around.Facts
+	groupsOnce sync.Once
+	groups     *cgroup.Parents
+	guardOnce  sync.Once
+	aroundOnce sync.Once
+	around     around.Facts
 }
 
 // native is of its own type, so that what is read by it need not be on the heap.
@@ -296,6 +295,6 @@ func restoreFileLimit(before func() (soft, hard uint64)) {
 
 func nativeWithoutGroups() Adapter {
 	a := newLinuxAdapter("")
-	a.withoutGroups = true
+	a.groupsOnce.Do(func() { a.groups = &cgroup.Parents{} })
 	return a
 }

@@ -138,11 +138,17 @@ class Launch:
     #: What is kept besides limits, by the name of the argument.
     _confinements: tuple[str, ...] = ()
 
-    def __init__(self, args: Command, options: Mapping[str, Any], label: Callable[[str], str] | None = None) -> None:
-        """Check everything. label tells what an argument is called in errors."""
+    def __init__(
+        self,
+        args: Command,
+        options: Mapping[str, Any],
+        label: Callable[[str], str] | None = None,
+        taken: tuple[_job.Limits, Collection[str]] | None = None,
+    ) -> None:
+        """Check everything. label tells what an argument is called in errors; taken is what `read` gave before."""
         self.args = args
         self._command = _job.encode_command(args)
-        self._limits, others = read(options, label)
+        self._limits, others = taken or read(options, label)
         for name in others:
             self._take(name, options[name], options, label)
 

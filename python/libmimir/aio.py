@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, overload
 
 from ._launch import Launch, codec_of
 from .errors import MimirError, NotSupportedError
-from .jobs import JobResult, connect_all, input_of, result_of
+from .jobs import JobResult, connect_all, input_of, outputs, result_of
 from .popen import Popen
 
 if TYPE_CHECKING:
@@ -143,13 +143,7 @@ async def run_async(
     Raises: as `libmimir.run`.
     """
     stdin = options.get("stdin")
-    stdout, stderr = options.get("stdout"), options.get("stderr")
-    if input is not None and stdin is not None:
-        raise ValueError("stdin and input arguments may not both be used.")
-    if capture_output:
-        if stdout is not None or stderr is not None:
-            raise ValueError("stdout and stderr arguments may not be used with capture_output.")
-        stdout = stderr = subprocess.PIPE
+    stdout, stderr = outputs(input, stdin, options.get("stdout"), options.get("stderr"), capture_output=capture_output)
     codec = codec_of(text, encoding, errors)
     launch = Launch(args, options)
     data = input_of(input, stdin, codec)

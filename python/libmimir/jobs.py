@@ -256,41 +256,20 @@ def run(args: Command, **options: Any) -> JobResult[Any]:  # the arguments of _a
     >>> run(["sleep", "10"], wall=0.1).termination_reason
     'walltime'
     """
-    if _BESIDE_OPTIONS.isdisjoint(options):
-        limits, others = read(options)
-        if not others:
-            return _run_limited(args, limits)
-    return _run_connected(args, options)
-
-
-_BESIDE_OPTIONS = frozenset(
-    ["input", "capture_output", "stdin", "stdout", "stderr", "text", "encoding", "errors", "check"],
-)
-
-
-def _run_limited(args: Command, limits: _job.Limits) -> JobResult[Any]:
-    """Run a command that is given limits alone, in one call of the library."""
-    verdict, enforcement = _job.run(encode_command(args), limits)
-    return JobResult(args, verdict, limits.values(), enforcement)
-
-
-def _run_connected(args: Command, options: dict[str, Any]) -> JobResult[Any]:
-    """Run a command that is given anything. It takes out of options what is beside them."""
-    take = options.pop
-    data, capture_output, check = take("input", None), take("capture_output", False), take("check", False)
-    stdin, stdout, stderr = take("stdin", None), take("stdout", None), take("stderr", None)
-    codec = codec_of(take("text", None), take("encoding", None), take("errors", None))
-    if data is not None and stdin is not None:
-        raise ValueError("stdin and input arguments may not both be used.")
-    if capture_output:
-        if stdout is not None or stderr is not None:
-            raise ValueError("stdout and stderr arguments may not be used with capture_output.")
-        stdout = stderr = subprocess.PIPE
-    limits, others = read(options)
+    data = stdin = stdout = stderr = codec = None
+    check = False
+    if not _BESIDE_OPTIONS.isdisjoint(options):
+        take = options.pop
+        data, check, capture_output = take("input", None), take("check", False), take("capture_output", False)
+        stdin, stdout, stderr = take("stdin", None), take("stdout", None), take("stderr", None)
+        codec = codec_of(take("text", None), take("encoding", None), take("errors", None))
+        stdout, stderr = outputs(data, stdin, stdout, stderr, capture_output=capture_output)
+    limits, others = taken = read(options)
     if not others and data is None and stdin is None and stdout is None and stderr is None:
-        result = _run_limited(args, limits)
+        verdict, enforcement = _job.run(encode_command(args), limits)
+        result: JobResult[Any] = JobResult(args, verdict, limits.values(), enforcement)
     else:
-        launch = Launch(args, options)
+        launch = Launch(args, options, taken=taken)
         data = input_of(data, stdin, codec)
         with launch.job() as job:
             connect_all(job, data, stdin, stdout, stderr)
@@ -299,6 +278,12 @@ def _run_connected(args: Command, options: dict[str, Any]) -> JobResult[Any]:
     if check:
         result.check_returncode()
     return result
+
+
+# What `run` takes beside options: most commands are given none of it.
+_BESIDE_OPTIONS = frozenset(
+    ["input", "capture_output", "stdin", "stdout", "stderr", "text", "encoding", "errors", "check"],
+)
 
 
 def _arguments(
@@ -343,6 +328,17 @@ def _arguments(
 # What `run` takes, for `help` and `inspect.signature`. Itself it takes only what it is given: most commands have few of
 # them, and looking at all of them took a quarter of its time.
 run.__wrapped__ = _arguments  # type: ignore[attr-defined]
+
+
+def outputs(data: Any, stdin: Stream, stdout: Stream, stderr: Stream, *, capture_output: bool) -> tuple[Stream, Stream]:
+    """Tell what standard output and error are connected to. Raises: `ValueError` for what contradicts itself."""
+    if data is not None and stdin is not None:
+        raise ValueError("stdin and input arguments may not both be used.")
+    if not capture_output:
+        return stdout, stderr
+    if stdout is not None or stderr is not None:
+        raise ValueError("stdout and stderr arguments may not be used with capture_output.")
+    return subprocess.PIPE, subprocess.PIPE
 
 
 def input_of(data: Any, stdin: Stream, codec: tuple[str, str] | None) -> bytes | None:
